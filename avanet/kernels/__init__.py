@@ -1,0 +1,54 @@
+"""Hot loops: compiled (Numba) and reference (NumPy) versions under the same names.
+
+`jit` compiles lazily and caches on disk; importing this package imports Numba, so do it at first
+use. With NUMBA_DISABLE_JIT=1 `KERNELS` holds the NumPy versions and `jit` leaves Python as it is.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import numba
+
+NAMES = ("affine", "propagate", "flush", "logistic", "logistic_slope")
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def _cache_folder() -> str:
+    """A folder of its own for each state of the source: Numba's cache sees no edits in imports."""
+    digest = hashlib.sha256()
+    for name in ("kernels", "ava"):
+        for path in sorted((_PACKAGE / name).glob("*.py")):
+            digest.update(path.read_bytes())
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    folder = Path(home) / "avanet" / digest.hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return str(folder)
+    except OSError:
+        pass
+    return tempfile.mkdtemp(prefix="avanet-kernels-")
+
+
+if not numba.config.CACHE_DIR:
+    numba.config.CACHE_DIR = _cache_folder()
+
+
+def jit(function):
+    """Compile at first call, cached, with sums reordered and multiply-adds fused; NaN-safe."""
+    return numba.njit(function, cache=True, error_model="numpy",
+                      fastmath={"reassoc", "contract", "nsz"})
+
+
+def _table():
+    if numba.config.DISABLE_JIT:
+        from avanet.kernels import reference
+        return {name: getattr(reference, name) for name in NAMES}
+    from avanet.kernels import compiled
+    return {name: getattr(compiled, name) for name in NAMES}
+
+
+KERNELS = _table()

@@ -1,0 +1,123 @@
+"""Activations: layers without parameters, whose slope is written in terms of their output.
+
+Each has `f(v)`, the function, and `slope(y)`, its derivative a'(v) at y = a(v). As layers they
+cache y, and dL/dv = dL/dy a'(v). All but the kinked ones are analytic, so they also take complex
+input (for complex-step checks); the kinked ones decide by the real part.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from avanet.nn.layers import Layer
+
+
+class Activation(Layer):
+    """y = a(v), element by element; dL/dv = dL/dy a'(v) with a' taken from the cached y."""
+
+    def f(self, v):
+        """a(v)."""
+        raise TypeError(f"{type(self).__name__} defines no function")
+
+    def slope(self, y):
+        """a'(v) at y = a(v)."""
+        raise TypeError(f"{type(self).__name__} defines no slope")
+
+    def forward(self, x):
+        y = self.f(x)
+        return y, y
+
+    def propagate(self, dy, y):
+        return dy * self.slope(y)
+
+
+@dataclass
+class Identity(Activation):
+    """a(v) = v, a' = 1."""
+
+    name = "identity"
+
+    def f(self, v):
+        return v
+
+    def slope(self, y):
+        return np.ones_like(y)
+
+
+@dataclass
+class Logistic(Activation):
+    """a(v) = 1 / (1 + exp(-s (v - m))), a' = s a (1 - a).
+
+    Parameters
+    ----------
+    s : float
+        Slope; AVA's published numbers were made with 1/2.
+    m : float
+        Midpoint, where a = 1/2; AVA's published numbers were made with 1/2.
+
+    Notes
+    -----
+    Written with exp(-|u|), which cannot overflow.
+    """
+
+    s: float = 1.0
+    m: float = 0.0
+    name = "logistic"
+
+    def f(self, v):
+        u = self.s * (v - self.m)
+        negative = u.real < 0
+        e = np.exp(np.where(negative, u, -u))
+        return np.where(negative, e, 1) / (1 + e)
+
+    def slope(self, y):
+        return self.s * y * (1 - y)
+
+
+@dataclass
+class Tanh(Activation):
+    """a(v) = tanh(v), a' = 1 - a^2."""
+
+    name = "tanh"
+
+    def f(self, v):
+        return np.tanh(v)
+
+    def slope(self, y):
+        return 1 - y * y
+
+
+@dataclass
+class LeakyReLU(Activation):
+    """a(v) = v for v > 0, alpha v otherwise; a' = 1 or alpha. The slope at 0 is taken as alpha.
+
+    Parameters
+    ----------
+    alpha : float
+        Slope on the negative side, positive, so that the sign of y is the sign of v.
+    """
+
+    alpha: float = 0.01
+    name = "leaky relu"
+
+    def f(self, v):
+        return np.where(v.real > 0, v, self.alpha * v)
+
+    def slope(self, y):
+        return np.where(y.real > 0, y.real.dtype.type(1), y.real.dtype.type(self.alpha))
+
+
+@dataclass
+class ReLU(Activation):
+    """a(v) = max(v, 0), a' = 1 for v > 0 and 0 otherwise."""
+
+    name = "relu"
+
+    def f(self, v):
+        return np.where(v.real > 0, v, 0 * v)
+
+    def slope(self, y):
+        return (y.real > 0).astype(y.real.dtype)
+
+
+ACTIVATIONS = {a.name: a for a in (Identity, Logistic, Tanh, ReLU, LeakyReLU)}

@@ -1,0 +1,93 @@
+"""Layers with parameters. The calculus of each stands in its docstring."""
+
+from typing import Any
+
+import numpy as np
+
+from avanet.nn.initialise import glorot
+from avanet.nn.store import Shapes
+
+
+class Layer:
+    """What every layer answers to: a forward pass and the two halves of its backward pass.
+
+    `forward(x)` returns `(y, cache)`; the cache is a value that the caller holds, never a field
+    of the layer, so that a network may be evaluated on x and on x' before either goes back.
+    `accumulate(dy, cache)` adds dL/dW to the layer's gradient views, `propagate(dy, cache)`
+    returns dL/dx, and `backward` does both.
+
+    A layer of your own defines `shapes`, `forward`, `propagate`, and with parameters also
+    `initialise` and `accumulate`; its parameters arrive in `self.views` when a network binds it.
+    """
+
+    name = "layer"
+
+    def shapes(self) -> Shapes:
+        """Names and shapes of the parameters; none by default."""
+        return {}
+
+    def bind(self, views: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        """Take the views into the network's flat vectors: `self.W`, `self.dW` for a parameter W."""
+        for name, (value, gradient) in views.items():
+            setattr(self, name, value)
+            setattr(self, "d" + name, gradient)
+
+    def initialise(self, rng: np.random.Generator) -> None:
+        """Draw start values; nothing to draw by default."""
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the output and what the backward pass needs of this evaluation."""
+        raise TypeError(f"{type(self).__name__} defines no forward pass")
+
+    def accumulate(self, dy: np.ndarray, cache: Any) -> None:
+        """Add the parameters' gradients of this evaluation; no parameters by default."""
+
+    def propagate(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        """Return dL/dx from dL/dy."""
+        raise TypeError(f"{type(self).__name__} defines no backward pass")
+
+    def backward(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        """Add the parameters' gradients and return dL/dx."""
+        self.accumulate(dy, cache)
+        return self.propagate(dy, cache)
+
+
+class Dense(Layer):
+    """y = x W + b.
+
+    x : (B, n_in), W : (n_in, n_out), b : (n_out,), y : (B, n_out). The cache is x.
+
+    dL/dW = x^T dy,   dL/db = sum over the batch of dy,   dL/dx = dy W^T.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    weights : callable (rng, shape, dtype) -> array
+        Start values of W (see `avanet.nn.initialise`); b starts at zero.
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    dW: np.ndarray
+    db: np.ndarray
+
+    def __init__(self, n_in: int, n_out: int, weights=glorot):
+        self.n_in, self.n_out, self.weights = n_in, n_out, weights
+        self.name = f"dense {n_in}-{n_out}"
+
+    def shapes(self):
+        return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
+
+    def initialise(self, rng):
+        self.W[...] = self.weights(rng, self.W.shape, self.W.real.dtype)
+        self.b[...] = 0
+
+    def forward(self, x):
+        return x @ self.W + self.b, x
+
+    def accumulate(self, dy, x):
+        self.dW += x.T @ dy
+        self.db += dy.sum(axis=0)
+
+    def propagate(self, dy, x):
+        return dy @ self.W.T
