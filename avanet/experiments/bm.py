@@ -1,0 +1,235 @@
+"""`avanet reproduce bm`: Tables 1-3 and Figure 5 of the AVA paper, published value beside ours.
+
+A cell is one model at one rate under one rule set with one seed: train once through the images,
+then score by BM. Its draws are keyed by (seed, model, rate), so that no cell depends on another.
+With more than one seed every cell is run a second time with draws keyed by (seed, rate) alone:
+models then share them, and the paper's rankings can be tested pairwise (folder `paired`).
+"""
+
+import io
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from avanet import data
+from avanet.ava.balance import score, score_trivial
+from avanet.ava.model import AVA, DivergedError
+from avanet.ava.plans import RULE_SETS
+from avanet.ava.protocol import Protocol
+from avanet.ava.published import MODELS, RATES
+from avanet.ava.warmup import is_warm, warmup
+from avanet.errors import InputError, unknown_name
+from avanet.experiments import bm_report
+from avanet.experiments.environment import environment
+from avanet.experiments.progress import Progress, estimate
+from avanet.experiments.store import RunFolder
+from avanet.experiments.sweep import Outcome, run_cells
+from avanet.nn import NonFiniteError
+from avanet.plots import MissingExtra, contact_sheet, figure5
+
+KEY = ("rules", "model", "rate", "seed")
+SCALES = {"quick": ((1.0, 0.5, 0.1, 0.05, 0.01), 1), "default": (RATES, 3), "paper": (RATES, 12)}
+AUTHORS_IMAGES = "6323d178f2b26db2b009642aeef4cec29fbc2250c5d6c9d18b057e832bd6319d"
+LATENT_DIM, HIDDEN_DIM, PER_IMAGE = 10, 100, 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; None leaves the choice to `scale`."""
+
+    data: str = "orbit"
+    size: tuple[int, int] | None = None
+    scale: str = "default"
+    models: list[str] | None = None
+    rates: list[float] | None = None
+    seeds: int | None = None
+    rules: tuple[str, ...] | list[str] = ("as-run", "printed")
+    jobs: int = 2
+    out: str | None = None
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every cell shares."""
+
+    images: np.ndarray
+    share_draws: bool
+
+
+def reproduce(request: Request) -> None:
+    """Run what is missing in the output folder, then write tables, figure and pictures.
+
+    Raises
+    ------
+    InputError
+        For bad input, or a folder that cannot be used.
+    KeyboardInterrupt
+        With the number of cells kept as its text.
+    """
+    cells = list_cells(request)
+    images = data.load(request.data, request.size)
+    out = Path(request.out or f"runs/bm-{Path(request.data).resolve().name}")
+    protocol = {
+        "experiment": "bm", "images": images.checksum, "n_images": len(images.pixels),
+        "size": list(images.pixels.shape[2:0:-1]), "latent_dim": LATENT_DIM,
+        "hidden_dim": HIDDEN_DIM, "per_image": PER_IMAGE, "dtype": "float32",
+        "training": asdict(Protocol()),
+    }
+    paired_cells = cells if len({cell["seed"] for cell in cells}) > 1 else []
+    with RunFolder(out, KEY) as folder, RunFolder(out / "paired", KEY) as paired:
+        for part in (folder, paired):
+            run = part.open_run(protocol | {"draws_shared": part is paired},
+                                environment() | {"data": request.data}, request.fresh)
+        _tell_of_other_versions(run["environment"])
+        missing = [cell for part, asked in ((folder, cells), (paired, paired_cells))
+                   for cell in asked if part.key_of(cell) not in part.results]
+        _estimate(missing, images.pixels, request.jobs)
+        with Progress() as progress:
+            total = len(cells) + len(paired_cells)
+            run_cells(cells, work, folder, request.jobs, shared=Task(images.pixels, False),
+                      keep=keep_best, progress=lambda done, _: progress(done, total))
+            run_cells(paired_cells, work, paired, request.jobs, shared=Task(images.pixels, True),
+                      progress=lambda done, _: progress(len(cells) + done, total))
+        _report(folder, paired, images)
+
+
+def list_cells(request: Request) -> list[dict]:
+    """The cells that a request asks for.
+
+    Raises
+    ------
+    InputError
+        For an unknown model, rate or rule set, with the nearest known one.
+    """
+    rates, seeds = SCALES[request.scale]
+    for kind, got, known in (("model", request.models or (), MODELS),
+                             ("rule set", request.rules, RULE_SETS)):
+        for name in got:
+            if name not in known:
+                raise unknown_name(kind, name, known)
+    for rate in request.rates or ():
+        if rate not in RATES:
+            near = min(RATES, key=lambda known: abs(known - rate))
+            raise InputError(f"unknown rate {rate:g}: did you mean {near:g}? the paper's are "
+                             f"{', '.join(f'{known:g}' for known in RATES)}")
+    return [{"rules": rules, "model": model, "rate": rate, "seed": seed}
+            for rules in dict.fromkeys(request.rules)
+            for model in dict.fromkeys(request.models or MODELS)
+            for rate in dict.fromkeys(request.rates or rates)
+            for seed in range(request.seeds or seeds)]
+
+
+def work(cell: dict, task: Task) -> Outcome:
+    """Train and score one cell; a NaN or an overflow becomes the line's `stopped`."""
+    start = time.perf_counter()
+    model_name, rate, seed = cell["model"], cell["rate"], cell["seed"]
+    rng = generator(seed, None if task.share_draws else model_name, rate)
+    line = cell | {"bm_abs": None, "bm_printed": None, "n_images": len(task.images)}
+    files = {}
+    try:
+        model = AVA({"vae": "ava-vae", "gan": "ava-gan"}.get(model_name, model_name),
+                    latent_dim=LATENT_DIM, hidden_dim=HIDDEN_DIM, rules=cell["rules"], rate=rate,
+                    random_state=rng)
+        result = score(model.fit(task.images), task.images, rng, PER_IMAGE)
+        line |= {"bm_abs": result.balance.absolute, "bm_printed": result.balance.printed}
+        if not task.share_draws:
+            files[_best_name(cell)] = _png(result.best_image, result.best)
+    except DivergedError as error:
+        line["stopped"] = f"{name_of(cell)}, step {error.step}: NaN or overflow in {error.where}"
+    except NonFiniteError as error:
+        line["stopped"] = f"{name_of(cell)}, scoring: {error}"
+    return Outcome(line, time.perf_counter() - start, files)
+
+
+def name_of(cell: dict) -> str:
+    """A cell as people say it."""
+    return f"{cell['model']}, {cell['rules']}, rate {cell['rate']:g}, seed {cell['seed']}"
+
+
+def generator(seed: int, model: str | None, rate: float) -> np.random.Generator:
+    """The generator of a cell's draws; without a model, that of all models at this rate."""
+    key = len(MODELS) if model is None else MODELS.index(model)
+    return np.random.default_rng([seed, key, round(rate * 10**6)])
+
+
+def keep_best(name: str, old: bytes | None, new: bytes) -> bytes:
+    """Over seeds keep the image of higher BM; at a tie the smaller file content, in any order."""
+    return new if old is None or (_bm_of(new), old) > (_bm_of(old), new) else old
+
+
+def _best_name(cell) -> str:
+    return f"best/{cell['rules']}/{cell['model']}-{cell['rate']:g}.png"
+
+
+def _png(image: np.ndarray, bm: float) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("BM", repr(bm))
+    file = io.BytesIO()
+    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    Image.fromarray(pixels).save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+def _bm_of(png: bytes) -> float:
+    with Image.open(io.BytesIO(png)) as image:
+        return float(image.info["BM"])
+
+
+def _estimate(missing, images, jobs) -> None:
+    """Say how long the missing cells will take, from one of them; compile first if need be."""
+    if not missing:
+        return
+    if not is_warm():
+        print("compiling the kernels, once after each change of version "
+              "(`avanet warmup` does it ahead of time)", file=sys.stderr)
+    warmup(("float32",))
+    seconds = work(missing[0], Task(images, False)).seconds
+    print(f"{len(missing)} cells on {jobs} worker{'s' if jobs > 1 else ''}: "
+          f"{estimate(seconds, len(missing), jobs)}", file=sys.stderr)
+
+
+def _tell_of_other_versions(begun: dict) -> None:
+    now = environment()
+    other = [f"{name} {begun.get(name)} (now {now[name]})" for name in now
+             if begun.get(name) != now[name]]
+    if other:
+        print(f"note: this folder was begun with {', '.join(other)}; "
+              "last digits may differ between old and new cells", file=sys.stderr)
+
+
+def _report(folder: RunFolder, paired: RunFolder, images) -> None:
+    """Write tables, figure and contact sheets from the folder's lines; print the summary."""
+    results, shared = list(folder.results.values()), list(paired.results.values())
+    authors = images.checksum == AUTHORS_IMAGES
+    trivial = [(name, *bm) for name, bm in score_trivial(images.pixels).items()]
+    files = bm_report.report(results, shared, authors_images=authors, trivial=trivial)
+    try:
+        files |= figure5(*bm_report.figure5_input(results))
+    except MissingExtra as missing:
+        print(f"note: {missing}", file=sys.stderr)
+    for rules in dict.fromkeys(line["rules"] for line in results):
+        if sheet := _contact_sheet(folder, rules):
+            files[f"best/{rules}.png"] = sheet
+    for name, content in files.items():
+        folder.write(name, content)
+    print(bm_report.summary(results, shared, authors_images=authors))
+    print(f"written to {folder.path}: tables.md, tables.csv, tables.tex, figure5, best")
+
+
+def _contact_sheet(folder: RunFolder, rules: str) -> bytes | None:
+    """The best image of every model (across) at every rate (down)."""
+    rates = [rate for rate in RATES for line in folder.results.values()
+             if (line["rules"], line["rate"]) == (rules, rate)]
+    images = []
+    for rate in dict.fromkeys(rates):
+        for model in MODELS:
+            png = folder.read(_best_name({"rules": rules, "model": model, "rate": rate}))
+            if png:
+                with Image.open(io.BytesIO(png)) as image:
+                    images.append((f"{model.upper()} {rate:g}", np.asarray(image)))
+    return contact_sheet(images, columns=len(MODELS)) if images else None
