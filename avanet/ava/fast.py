@@ -18,7 +18,7 @@ from avanet.ava.plans import DISCRIMINATOR, MEAN, OWN_OUTPUT, Plan
 from avanet.ava.protocol import Protocol
 from avanet.ava.step import Players
 from avanet.kernels import KERNELS, jit
-from avanet.nn import Sequential
+from avanet.nn import Dense, Sequential
 
 PENDING = 16
 
@@ -42,13 +42,13 @@ HIDDEN, OUTPUT = 1, 2
 
 
 class DelayedDense(NamedTuple):
-    """A dense layer with pending rank-one updates; `count` holds how many are pending."""
+    """A dense layer with pending rank-one updates; `pending` holds their number."""
 
     W: np.ndarray
     b: np.ndarray
     X: np.ndarray
     E: np.ndarray
-    count: np.ndarray
+    pending: np.ndarray
 
 
 class Net(NamedTuple):
@@ -76,11 +76,11 @@ class Stop(NamedTuple):
 @jit
 def push(layer, x, e, rate):
     """W += rate x^T e, delayed; b += rate e."""
-    k = layer.count[0]
+    k = layer.pending[0]
     layer.X[k] = x
     layer.E[k] = rate * e
     layer.b[:] += layer.E[k]
-    layer.count[0] = k + 1
+    layer.pending[0] = k + 1
     if k + 1 == len(layer.X):
         settle(layer)
 
@@ -88,19 +88,19 @@ def push(layer, x, e, rate):
 @jit
 def settle(layer):
     """Add what is pending to W."""
-    flush(layer.X, layer.E, layer.count[0], layer.W)
-    layer.count[0] = 0
+    flush(layer.X, layer.E, layer.pending[0], layer.W)
+    layer.pending[0] = 0
 
 
 @jit
 def forward(net, row, s, m):
     """y = a(a(x W1 + b1) W2 + b2) for one row; 0, or the layer that is not finite."""
     a, c = net.hidden, net.output
-    affine(net.x[row], a.W, a.b, a.X, a.E, a.count[0], net.h[row])
+    affine(net.x[row], a.W, a.b, a.X, a.E, a.pending[0], net.h[row])
     if not logistic(s, m, net.h[row]):
         return HIDDEN
     logistic_slope(net.h[row], s, net.slope_h[row])
-    affine(net.h[row], c.W, c.b, c.X, c.E, c.count[0], net.y[row])
+    affine(net.h[row], c.W, c.b, c.X, c.E, c.pending[0], net.y[row])
     if not logistic(s, m, net.y[row]):
         return OUTPUT
     logistic_slope(net.y[row], s, net.slope[row])
@@ -111,7 +111,7 @@ def forward(net, row, s, m):
 def back_to_hidden(net, row):
     """The error of one row at the hidden layer's net input, through the weights as they are."""
     c = net.output
-    propagate(net.e[row], c.W, c.X, c.E, c.count[0], net.back[row])
+    propagate(net.e[row], c.W, c.X, c.E, c.pending[0], net.back[row])
     net.back[row] *= net.slope_h[row]
 
 
@@ -120,7 +120,7 @@ def carry(net, row):
     """B_N: the error of one row, carried to the network's input."""
     a = net.hidden
     back_to_hidden(net, row)
-    propagate(net.back[row], a.W, a.X, a.E, a.count[0], net.dx[row])
+    propagate(net.back[row], a.W, a.X, a.E, a.pending[0], net.dx[row])
 
 
 @jit
@@ -321,11 +321,12 @@ def _net(player: Sequential | None, dtype, rows: int, widths) -> Net:
         layers: list[Any] = [(np.zeros(w, dtype), np.zeros(w[-1:], dtype))
                              for w in zip(widths, widths[1:])]
     else:
-        layers = [(layer.W, layer.b) for layer in player.layers if hasattr(layer, "W")]
+        layers = [(layer.W, layer.b) for layer in player.layers if isinstance(layer, Dense)]
     (W1, _), (W2, _) = layers
     sizes = W1.shape[0], W1.shape[1], W2.shape[1]
     values = (np.zeros((rows, width), dtype) for width in np.take(sizes, (0, 1, 1, 2, 2, 2, 1, 0)))
-    return Net(*(_delayed(W, b) for W, b in layers), *values)
+    hidden, output = (_delayed(W, b) for W, b in layers)
+    return Net(hidden, output, *values)
 
 
 def _delayed(W, b) -> DelayedDense:

@@ -66,4 +66,5 @@ class CholeskyHead:
         return np.where(self.below, 2 * packed, packed)
 
 
-HEADS = {"diagonal": DiagonalHead, "full": CholeskyHead}
+Head = DiagonalHead | CholeskyHead
+HEADS: dict[str, type[Head]] = {"diagonal": DiagonalHead, "full": CholeskyHead}

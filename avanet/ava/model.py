@@ -6,7 +6,7 @@ from avanet.ava import weights
 from avanet.ava.heads import HEADS
 from avanet.ava.plans import plan
 from avanet.ava.protocol import Protocol
-from avanet.ava.step import Players, Step, build_players
+from avanet.ava.step import Step, build_players
 from avanet.errors import InputError, unknown_name
 from avanet.nn import NonFiniteError
 
@@ -167,9 +167,12 @@ class AVA:
         """
         self._check_fitted()
         r = np.asarray(r, self.dtype)
-        codes = self.code_ or [None] * len(self.players_)
-        z = [r if code is None else self._head.sample(
-            *(np.repeat(part, len(r), axis=0) for part in code), r) for code in codes]
+        if self.code_ is None:
+            return self.decode(r)
+        z = []
+        for code in self.code_:
+            mu, Sigma = (np.repeat(part, len(r), axis=0) for part in code)
+            z.append(self._head.sample(mu, Sigma, r))
         return self.decode(np.stack(z, axis=1))
 
     def discriminate(self, X):
@@ -246,19 +249,20 @@ class AVA:
                     for c, players in enumerate(self.players_)]
         except NonFiniteError as error:
             raise DivergedError(self.model, self.n_steps_, error.where) from None
-        self.code_ = code if self._plan.encoder else None
+        self.code_ = [(mu[-1:], Sigma[-1:]) for mu, Sigma in code] if self._plan.encoder else None
 
     def _fit_compiled(self, channels, r):
+        """One pass of every channel, compiled; of several stops the earliest is reported."""
         from avanet.ava import fast
-        codes = []
-        for c, players in enumerate(self.players_):
-            images = np.ascontiguousarray(channels[:, c])
-            code, stop = fast.run(players, self._plan, self._protocol, images, r, self.rate)
-            if stop is not None:
-                raise DivergedError(self.model, self.n_steps_ + stop.step, stop.where)
-            codes.append(code)
+        runs = [fast.run(players, self._plan, self._protocol,
+                         np.ascontiguousarray(channels[:, c]), r, self.rate)
+                for c, players in enumerate(self.players_)]
+        stops = [stop for _, stop in runs if stop is not None]
+        if stops:
+            first = min(stops, key=lambda stop: stop.step)
+            raise DivergedError(self.model, self.n_steps_ + first.step, first.where)
         self.n_steps_ += len(r)
-        self.code_ = codes if self._plan.encoder else None
+        self.code_ = [code for code, _ in runs] if self._plan.encoder else None
 
     def _n_channels(self):
         separate = len(self.shape_) == 3 and self._protocol.channels == "separate"
@@ -302,6 +306,3 @@ class AVA:
     def _check_fitted(self):
         if not hasattr(self, "players_"):
             raise InputError("this model is not fitted yet: call fit(X) or step(x) first")
-
-
-__all__ = ["AVA", "DivergedError", "Players"]

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from avanet.errors import InputError, unknown_name
 from avanet.nn import INITIALISERS, Sequential, sgd
 
@@ -67,6 +65,8 @@ def ascend(network: Sequential, errors, rate: float, order: str) -> None:
         As in `Protocol`.
     """
     backs = [(-error / len(error), caches) for error, caches in errors]
+    for dy, _ in backs:
+        network.check_finite(dy, network.layers[-2])
     network.grads[:] = 0
     if order == "simultaneous":
         for dy, caches in backs:
@@ -83,9 +83,7 @@ def _back_to_front(network, backs, rate):
         for dy, caches in backs:
             layer.accumulate(dy, caches[i])
         sgd(network.params[part], network.grads[part], rate)
-        backs = [(layer.propagate(dy, caches[i]), caches) for dy, caches in backs]
-
-
-def as_generator(random_state) -> np.random.Generator:
-    """A generator from a seed, or the generator itself."""
-    return np.random.default_rng(random_state)
+        if i > 0:
+            backs = [(layer.propagate(dy, caches[i]), caches) for dy, caches in backs]
+            for dy, _ in backs:
+                network.check_finite(dy, layer)

@@ -1,6 +1,6 @@
 """What the AVA paper printed: Tables 1-3, and what its authors' own repetition says about them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from statistics import fmean, stdev
 from typing import NamedTuple
 
@@ -100,3 +100,10 @@ def table3(cells: Mapping[tuple[str, float], float]) -> dict[str, Table3]:
     return {model: Table3(fmean(column), max(column), min(column),
                           stdev(column) if len(column) > 1 else float("nan"))
             for model, column in columns.items() if column}
+
+
+def published_table3(rates: Collection[float]) -> dict[str, Table3]:
+    """Table 3 as printed if `rates` are all 19, else recomputed from Tables 1-2 over `rates`."""
+    if set(rates) == set(RATES):
+        return PUBLISHED_TABLE3
+    return table3({key: bm for key, bm in PUBLISHED.items() if key[1] in rates})

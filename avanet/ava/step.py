@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avanet.ava.heads import HEADS
 from avanet.ava.plans import DISCRIMINATOR, MEAN, OWN_OUTPUT, Plan
 from avanet.ava.protocol import Protocol, ascend
 from avanet.ava.rules import RULES
@@ -188,8 +187,3 @@ class Step:
     def _carry(network: Sequential, error, at: Pass):
         """B_N: an error at a network's output, carried to its input at the old parameters."""
         return network.propagate(error, at.caches, below_output=True)
-
-
-def make_head(covariance: str, n: int):
-    """The encoder's head by name: "diagonal" or "full"."""
-    return HEADS[covariance](n)

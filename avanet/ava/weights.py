@@ -36,7 +36,7 @@ def save(model, path) -> None:
     partial = path.with_name(path.name + ".part")
     try:
         if path.suffix == ".safetensors":
-            _safetensors().save_file(tensors, partial, {"avanet": text})
+            _safetensors().numpy.save_file(tensors, partial, {"avanet": text})
         elif path.suffix == ".npz":
             with open(partial, "wb") as file:
                 np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **tensors)
@@ -106,5 +106,4 @@ def _safetensors():
     except ImportError:
         raise InputError("safetensors is not installed: pip install 'avanet[weights]', "
                          "or save as .npz") from None
-    safetensors.save_file = safetensors.numpy.save_file
     return safetensors

@@ -75,7 +75,7 @@ class Sequential:
         for layer in self.layers:
             x, cache = layer.forward(x)
             caches.append(cache)
-            self._check_finite(x, layer)
+            self.check_finite(x, layer)
         return x, caches
 
     def backward(self, dy: np.ndarray, caches: list[Any], below_output: bool = False) -> np.ndarray:
@@ -99,9 +99,10 @@ class Sequential:
         depth = len(self.layers) - below_output
         for layer, cache in zip(reversed(self.layers[:depth]), reversed(caches[:depth])):
             dy = getattr(layer, method)(dy, cache)
-            self._check_finite(dy, layer)
+            self.check_finite(dy, layer)
         return dy
 
-    def _check_finite(self, values: np.ndarray, layer: Layer) -> None:
+    def check_finite(self, values: np.ndarray, layer: Layer) -> None:
+        """Raise NonFiniteError, with the layer's name, if a value is NaN or infinite."""
         if not np.isfinite(values).all():
             raise NonFiniteError(f"{self.name}, {layer.name}")

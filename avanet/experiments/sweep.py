@@ -1,0 +1,295 @@
+"""Independent cells over worker processes: each finished cell is a line in the output folder.
+
+A cell is a dict of JSON scalars, its work a function `work(cell, shared) -> Outcome` that a worker
+process can import. What has a line is not done again, so that the same command goes on after any
+interruption, and `results.jsonl` comes out the same whatever the number of workers.
+"""
+
+import os
+import pickle
+import signal
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
+from typing import Any, Protocol
+
+from avanet.errors import InputError
+from avanet.experiments.store import Line, RunFolder, encode, told
+
+Cell = dict[str, Any]
+TRIES = 3
+TICK = 0.2  # seconds within which an interrupt is seen
+GRACE = 5.0  # seconds that a worker has to end by itself
+LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the work on one cell gives.
+
+    line: deterministic results (JSON, no NaN); seconds: the time it took, kept apart from them;
+    files: contents of files by their path in the output folder, written before the line.
+    """
+
+    line: Line
+    seconds: float
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Pool(Protocol):
+    """Where cells run: a concurrent.futures executor that knows the work."""
+
+    def submit(self, cell: Cell) -> "Future[Outcome]": ...
+
+
+Work = Callable[[Cell, Any], Outcome]
+OpenPool = Callable[[Work, Any, int], AbstractContextManager[Pool]]
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    work: Work,
+    folder: RunFolder,
+    jobs: int,
+    *,
+    shared: Any = None,
+    keep: Callable[[str, bytes | None, bytes], bytes] = lambda name, old, new: new,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    pool: OpenPool | None = None,
+) -> list[Line]:
+    """Do the cells that have no line in the folder yet; the lines of all, in the order asked.
+
+    Parameters
+    ----------
+    cells : list of dict
+        Each has exactly the key fields of the folder.
+    work : function (cell, shared) -> Outcome
+        Defined at the top of a module. A cell that fails by its nature returns a line that says so.
+    folder : RunFolder
+        Entered, with its run opened.
+    jobs : int
+        Number of worker processes; about twice as many cells are in flight.
+    shared : picklable
+        Handed to each worker once.
+    keep : function (path, old or None, new) -> bytes
+        What a file of an outcome shall contain if there is one already, at best whatever the order
+        (a maximum); by default the new contents.
+    progress : function (cells done, cells in all)
+    pool : function (work, shared, jobs) -> context manager of a Pool
+        `SpawnedWorkers` unless given.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C or SIGTERM; its text counts the cells that are kept.
+    InputError
+        The folder cannot be written, or the worker of a cell died `TRIES` times.
+    RuntimeError
+        The work raised; with the cell and the worker's traceback.
+    """
+    asked = {folder.key_of(cell): cell for cell in cells}
+    todo = deque(cell for key, cell in asked.items() if key not in folder.results)
+    done = len(asked) - len(todo)
+    in_flight: dict[Future[Outcome], Cell] = {}
+    progress(done, len(asked))
+    with _interrupts() as interrupts, (pool or SpawnedWorkers)(work, shared, jobs) as workers:
+        while todo or in_flight:
+            while todo and len(in_flight) < 2 * jobs:
+                cell = todo.popleft()
+                in_flight[workers.submit(cell)] = cell
+            ready = wait(in_flight, TICK, FIRST_COMPLETED).done
+            done += _record(folder, [(in_flight.pop(future), future) for future in ready], keep)
+            if ready:
+                progress(done, len(asked))
+            if interrupts:
+                raise KeyboardInterrupt(
+                    f"{done} of {len(asked)} cells are kept; the same command goes on"
+                )
+    folder.finish()
+    return [folder.results[key] for key in asked]
+
+
+def _record(folder: RunFolder, ready: Sequence[tuple[Cell, Future]], keep) -> int:
+    """Write what has come out, then raise what has gone wrong; the number of new lines."""
+    lines, timings, failures = [], [], []
+    for cell, future in ready:
+        try:
+            outcome = future.result()
+            line = dict(zip(folder.key, folder.key_of(cell))) | outcome.line
+            if folder.key_of(line) != folder.key_of(cell):
+                raise ValueError(f"the line {line} is not of cell {cell}")
+            encode(line)
+            for name, new in outcome.files.items():
+                old = folder.read(name)
+                if (kept := keep(name, old, new)) != old:
+                    folder.write(name, kept)
+            lines.append(line)
+            timings.append(cell | {"seconds": outcome.seconds})
+        except Exception as failure:
+            failures.append(failure)
+    if lines:
+        folder.append(lines, timings)
+    if failures:
+        raise failures[0]
+    return len(lines)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """A list of the Ctrl-C and SIGTERM that have come; meanwhile they break nothing off."""
+    came: list[int] = []
+    old = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                old[number] = signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield came
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+class SpawnedWorkers:
+    """Up to `jobs` spawned processes, each behind a pipe and a thread of its own.
+
+    `concurrent.futures.ProcessPoolExecutor` has one pipe for all results. A worker that is killed
+    halfway through one makes it wait for ever, and any death costs it all workers and all cells in
+    flight. Here a death is the end of one pipe, and a new process tries that cell again.
+    """
+
+    def __init__(self, work: Work, shared: Any, jobs: int):
+        self._task = work, shared
+        self._threads = ThreadPoolExecutor(jobs)
+        self._lock = threading.Lock()
+        self._alive: set[_Worker] = set()
+        self._idle: list[_Worker] = []
+        self._stopped = False
+
+    def submit(self, cell: Cell) -> "Future[Outcome]":
+        return self._threads.submit(self._call, cell)
+
+    def _call(self, cell: Cell) -> Outcome:
+        for _ in range(TRIES):
+            worker = self._idle_or_new()
+            try:
+                answer = worker.call(cell)
+            except (EOFError, OSError):
+                self._end(worker)
+                continue
+            self._idle.append(worker)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        raise InputError(f"the worker of cell {cell} died {TRIES} times (killed? out of memory?)")
+
+    def _idle_or_new(self) -> "_Worker":
+        with self._lock:
+            if self._stopped:
+                raise BrokenExecutor("interrupted")
+            if self._idle:
+                return self._idle.pop()
+            with told("start", "a worker process", "; give fewer --jobs"):
+                worker = _Worker(self._task)
+            self._alive.add(worker)
+            return worker
+
+    def _end(self, worker: "_Worker") -> None:
+        with self._lock:
+            self._alive.remove(worker)
+            worker.end()
+
+    def __enter__(self) -> "SpawnedWorkers":
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        """Let the workers end, or kill them if the sweep is broken off."""
+        with self._lock:
+            self._stopped = kind is not None
+            for worker in self._alive if self._stopped else ():
+                worker.process.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for worker in self._alive:
+            worker.end()
+
+
+class _Worker:
+    """A process of one thread, from the parent's side."""
+
+    def __init__(self, task: tuple[Work, Any]):
+        context = get_context("spawn")
+        self._pipe, its_pipe = context.Pipe()
+        self._unsent: tuple | None = task
+        self.process = context.Process(target=_serve, args=(its_pipe,), daemon=True)
+        with _environment_of_a_worker():
+            self.process.start()
+        its_pipe.close()
+
+    def call(self, cell: Cell) -> Outcome | Exception:
+        """What the process answers. Raises EOFError or OSError if it has died."""
+        if self._unsent is not None:
+            self._pipe.send(self._unsent)
+            self._unsent = None
+        self._pipe.send(cell)
+        return self._pipe.recv()
+
+    def end(self) -> None:
+        """An idle process ends with its pipe, a busy one is killed after a while."""
+        self._pipe.close()
+        self.process.join(GRACE)
+        self.process.kill()
+        self.process.join()
+
+
+@contextmanager
+def _environment_of_a_worker() -> Iterator[None]:
+    """A process that is started in here computes on one thread and does not see Ctrl-C."""
+    old = dict(os.environ)
+    os.environ.update(ONE_THREAD)
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # it unblocks the signal when it starts
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        for name in ONE_THREAD:
+            os.environ.pop(name)
+            if name in old:
+                os.environ[name] = old[name]
+
+
+def _serve(pipe: Connection) -> None:
+    """What a worker process does: answer each cell until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    with suppress(EOFError, OSError):
+        work, shared = pipe.recv()
+        while True:
+            pipe.send_bytes(_answer(work, pipe.recv(), shared))
+
+
+def _end_with_the_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+def _answer(work: Work, cell: Cell, shared: Any) -> bytes:
+    try:
+        return pickle.dumps(work(cell, shared))
+    except InputError as error:
+        failure: Exception = error
+    except MemoryError:
+        failure = InputError(f"out of memory in cell {cell}: free some, or give fewer --jobs")
+    except Exception:
+        failure = RuntimeError(f"cell {cell}\n{traceback.format_exc()}")
+    return pickle.dumps(failure)

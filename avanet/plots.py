@@ -1,0 +1,137 @@
+"""Figures: Figure 5 of the AVA paper (matplotlib, optional) and contact sheets (Pillow)."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from avanet.errors import InputError
+
+PANELS = ("Mean", "Maximum", "Minimum", "Standard deviation")
+COLOURS = ("#444444", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+HATCHES = ("", "", "///", "...", "\\\\\\", "xxx", "---")
+
+Columns = Mapping[str, Mapping[str, Sequence[float]]]
+
+
+class MissingExtra(InputError):
+    """A figure that cannot be drawn because an optional package is not installed."""
+
+
+def figure5(values: Columns, spread: Columns | None = None,
+            title: str = "") -> dict[str, bytes]:
+    """Figure 5: BM mean, maximum, minimum and standard deviation as four bar charts.
+
+    Every axis starts at zero, so that the height of a bar is its value. The same input gives the
+    same bytes: no date, no version, fixed identifiers in the SVG.
+
+    Parameters
+    ----------
+    values : mapping of source to mapping of model to (mean, maximum, minimum, SD)
+        One colour per source, in order; the first (the published numbers) names the models. A
+        model that a source lacks, or NaN, has no bar.
+    spread : the same shape, optional
+        Error bars: the sample SD over seeds. Sources, models or NaN left out have none.
+    title : str
+        A line above the charts.
+
+    Returns
+    -------
+    dict of file name to bytes
+        figure5.png and figure5.svg.
+
+    Raises
+    ------
+    MissingExtra
+        When matplotlib is not installed.
+    """
+    try:
+        from matplotlib import style
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("figure5.png and figure5.svg not drawn: install avanet[app]") from error
+
+    with style.context(["default", {"svg.hashsalt": "avanet", "hatch.linewidth": 0.5}]):
+        figure = Figure(figsize=(10, 6.4), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        for panel, axes in enumerate(figure.subplots(2, 2).flat):
+            _bars(axes, panel, values, spread or {})
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        has_errors = any(np.isfinite(errors).any() for column in (spread or {}).values()
+                         for errors in column.values())
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels),
+                      frameon=False, title="error bars: SD over seeds" if has_errors else None)
+        figure.suptitle(title)
+        return {"figure5.png": _saved(figure, "png", {"Software": None}),
+                "figure5.svg": _saved(figure, "svg", {"Date": None, "Creator": None})}
+
+
+def _bars(axes, panel: int, values: Columns, spread: Columns) -> None:
+    """One statistic: a group of bars per model, one bar per source."""
+    models = list(next(iter(values.values())))
+    width = 0.8 / len(values)
+    nothing = (np.nan,) * len(PANELS)
+    for k, (source, column) in enumerate(values.items()):
+        heights = [column.get(model, nothing)[panel] for model in models]
+        errors = [spread.get(source, {}).get(model, nothing)[panel] for model in models]
+        axes.bar(np.arange(len(models)) + (k - (len(values) - 1) / 2) * width, heights,
+                 width=0.92 * width, yerr=errors if np.isfinite(errors).any() else None,
+                 color=COLOURS[k % len(COLOURS)], hatch=HATCHES[k % len(HATCHES)],
+                 edgecolor="white", linewidth=0, error_kw={"elinewidth": 0.9, "capsize": 1.5},
+                 label=source)
+    axes.set_title(PANELS[panel], loc="left", fontsize=11)
+    axes.set_xticks(range(len(models)), [model.upper() for model in models])
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel("BM")
+    axes.set_ylim(bottom=0)
+    axes.locator_params(axis="y", nbins=6)
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color="0.88", linewidth=0.8)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def _saved(figure, kind: str, metadata: dict[str, None]) -> bytes:
+    data = io.BytesIO()
+    figure.savefig(data, format=kind, metadata=metadata)
+    return data.getvalue()
+
+
+def contact_sheet(images: Sequence[tuple[str, np.ndarray]], columns: int,
+                  margin: int = 6) -> bytes:
+    """Images in rows of `columns`, each above its label, on white, as a PNG.
+
+    Parameters
+    ----------
+    images : sequence of (label, uint8 array H x W x 3)
+        At least one, all of one size; labels in Latin letters, drawn with Pillow's default font
+        and centred below the image. A cell is as wide as its widest label needs.
+    columns : int
+        Images per row.
+    margin : int
+        Pixels between cells and around the sheet.
+
+    Returns
+    -------
+    bytes
+        The PNG file.
+    """
+    font = ImageFont.load_default()
+    boxes = [font.getbbox(label) for label, _ in images]
+    height, width, _ = images[0][1].shape
+    cell_width = max(width, *(int(right) + 1 for _, _, right, _ in boxes))
+    cell_height = height + 2 + max(int(bottom) + 1 for _, _, _, bottom in boxes)
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (margin + columns * (cell_width + margin),
+                              margin + rows * (cell_height + margin)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for k, (label, pixels) in enumerate(images):
+        x = margin + k % columns * (cell_width + margin)
+        y = margin + k // columns * (cell_height + margin)
+        sheet.paste(Image.fromarray(pixels), (x + (cell_width - width) // 2, y))
+        draw.text((x + (cell_width - boxes[k][2]) // 2, y + height + 2), label, "black", font)
+    data = io.BytesIO()
+    sheet.save(data, "PNG")
+    return data.getvalue()

@@ -1,0 +1,110 @@
+"""Figure 5 and contact sheets: what is drawn, the same bytes again, and a missing matplotlib."""
+
+import io
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from avanet.errors import InputError
+from avanet.plots import PANELS, MissingExtra, _bars, contact_sheet, figure5
+
+VALUES = {"published": {"ava1": (0.21, 0.23, 0.17, 0.02), "gan": (0.20, 0.22, 0.16, 0.03)},
+          "as-run": {"ava1": (0.22, 0.24, 0.18, float("nan"))}}
+SPREAD = {"as-run": {"ava1": (0.01, 0.02, 0.03, float("nan"))}}
+
+
+def svg_text(files):
+    return files["figure5.svg"].decode()
+
+
+def test_figure_5_is_two_pictures():
+    pytest.importorskip("matplotlib")
+    files = figure5(VALUES, SPREAD, title="36 images")
+    assert sorted(files) == ["figure5.png", "figure5.svg"]
+    with Image.open(io.BytesIO(files["figure5.png"])) as picture:
+        assert picture.format == "PNG" and picture.size == (1500, 960)
+    ElementTree.fromstring(files["figure5.svg"])
+    text = svg_text(files)
+    for label in (*PANELS, "AVA1", "GAN", "published", "as-run", "36 images",
+                  "error bars: SD over seeds"):
+        assert f"<!-- {label} -->" in text
+    assert "date" not in text.lower()
+
+
+def test_the_same_numbers_give_the_same_bytes():
+    pytest.importorskip("matplotlib")
+    assert figure5(VALUES, SPREAD) == figure5(VALUES, SPREAD)
+    changed = {**VALUES, "as-run": {"ava1": (0.12, 0.24, 0.18, 0.05)}}
+    assert figure5(changed, SPREAD) != figure5(VALUES, SPREAD)
+
+
+def test_a_user_s_style_does_not_change_the_figure():
+    matplotlib = pytest.importorskip("matplotlib")
+    plain = figure5(VALUES)
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "yellow"}):
+        assert figure5(VALUES) == plain
+    assert "error bars" not in svg_text(plain)
+
+
+def test_bars_have_the_heights_and_errors_of_their_numbers():
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    _bars(axes, 1, VALUES, SPREAD)
+    published, ours = [bars for bars in axes.containers if hasattr(bars, "patches")]
+    assert [bar.get_height() for bar in published] == [0.23, 0.22]
+    assert ours[0].get_height() == 0.24 and np.isnan(ours[1].get_height())
+    assert published.errorbar is None
+    (low, high), *_ = ours.errorbar.lines[2][0].get_segments()
+    assert (low[1], high[1]) == pytest.approx((0.22, 0.26))
+    assert axes.get_ylim()[0] == 0
+    # the group of bars is centred on its tick and groups do not touch
+    edges = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in (published[0], ours[0])]
+    assert edges[0][0] == pytest.approx(-edges[1][1]) and edges[1][1] < 0.5
+
+
+def test_a_missing_matplotlib_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtra, match=r"figure5.png and figure5.svg not drawn: install "
+                                           r"avanet\[app\]") as caught:
+        figure5(VALUES)
+    assert isinstance(caught.value, InputError)
+
+
+def test_optional_packages_load_on_first_use():
+    code = ("import sys, avanet.plots, avanet.tables\n"
+            "sys.exit(any(name in sys.modules for name in ('matplotlib', 'rich', 'numba')))")
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@settings(deadline=None, max_examples=25)
+@given(count=st.integers(1, 9), columns=st.integers(1, 4), height=st.integers(1, 12),
+       width=st.integers(1, 90))
+def test_a_contact_sheet_holds_every_pixel_and_label(count, columns, height, width):
+    # colours without black or white, so that images and labels can be told from each other
+    rng = np.random.default_rng(count)
+    images = [(f"AVA{k} 0.{k}", rng.integers(50, 200, (height, width, 3), dtype=np.uint8))
+              for k in range(count)]
+    with Image.open(io.BytesIO(contact_sheet(images, columns))) as picture:
+        sheet = np.asarray(picture.convert("RGB"))
+    windows = np.lib.stride_tricks.sliding_window_view(sheet, (height, width), axis=(0, 1))
+    corners = []
+    for _, image in images:
+        found = np.argwhere((windows == image.transpose(2, 0, 1)).all(axis=(2, 3, 4)))
+        assert len(found), "an image is not on the sheet unchanged"
+        corners.append(tuple(found[0]))
+    if height * width > 3:
+        rows = [corners[k:k + columns] for k in range(0, count, columns)]
+        assert all(len({y for y, _ in row}) == 1 for row in rows)
+        assert all(row == sorted(row) for row in rows)
+        assert sorted(corners) == corners
+        for y, x in corners:
+            below = sheet[y + height:y + height + 12, max(0, x + width // 2 - 20):][:, :40]
+            assert (below < 128).any(), "an image has no label"
