@@ -91,8 +91,9 @@ def reproduce(request: Request) -> None:
         _estimate(missing, images.pixels, request.jobs)
         with Progress() as progress:
             total = len(cells) + len(paired_cells)
+            paired_done = sum(paired.key_of(cell) in paired.results for cell in paired_cells)
             run_cells(cells, work, folder, request.jobs, shared=Task(images.pixels, False),
-                      keep=keep_best, progress=lambda done, _: progress(done, total))
+                      keep=keep_best, progress=lambda done, _: progress(done + paired_done, total))
             run_cells(paired_cells, work, paired, request.jobs, shared=Task(images.pixels, True),
                       progress=lambda done, _: progress(len(cells) + done, total))
         _report(folder, paired, images)

@@ -12,7 +12,7 @@ from avanet.ava.published import (
     REPETITION_OVERALL, Table3, published_table3, table3,
 )
 from avanet.experiments.claims import (
-    Line, as_run_reveals, claims_table, published_claims_table, seed_table3,
+    Line, as_run_reveals, claims_overview, claims_table, published_claims_table, seed_table3,
 )
 from avanet.experiments.statistics import Cell, expected_misses
 from avanet.tables import (
@@ -185,12 +185,15 @@ def stopped_table(results: Iterable[Line]) -> Table:
          line["stopped"]) for line in results if line["bm_abs"] is None], labels=5)
 
 
-def _findings(results: Sequence[Line], paired: Sequence[Line]) -> list[Table]:
-    """What ends a run: differences, cells outside, stopped runs, claims."""
-    ours, shared = _by_rules(results), _by_rules(paired)
-    stopped = stopped_table(results)
-    tables = [accuracy_table(ours), misses_table(ours), *([stopped] if stopped.rows else []),
-              published_claims_table()]
+def _findings(ours: Mapping[str, list[Line]]) -> list[Table]:
+    """What ends a run: differences, cells outside, stopped runs."""
+    stopped = stopped_table(line for lines in ours.values() for line in lines)
+    return [accuracy_table(ours), misses_table(ours), *([stopped] if stopped.rows else [])]
+
+
+def _claims(ours: Mapping[str, list[Line]], shared: Mapping[str, list[Line]]) -> list[Table]:
+    """Every claim's tests, a table for each rule set and kind of test."""
+    tables = [published_claims_table()]
     for rules, lines in ours.items():
         tables.append(claims_table(f"Claims under {rules}, unpaired", lines, paired=False))
         if rules in shared:
@@ -246,7 +249,8 @@ def report(results: Iterable[Line], paired: Iterable[Line], *, authors_images: b
     if not authors_images:
         wide, narrow = ([replace(table, note=f"{OTHER_IMAGES} {table.note}".strip())
                          for table in tables] for tables in (wide, narrow))
-    others = [*([trivial_table(trivial)] if trivial else []), *_findings(results, paired)]
+    others = [*([trivial_table(trivial)] if trivial else []),
+              *_findings(ours), *_claims(ours, _by_rules(paired))]
     reveals = as_run_reveals(results, paired)
     text = ["# Tables 1-3, published and run again\n", *(note + "\n" for note in notes),
             *map(markdown, wide + others), *(fact + "\n" for fact in reveals)]
@@ -262,4 +266,6 @@ def summary(results: Iterable[Line], paired: Iterable[Line], *, authors_images: 
     results, paired = list(results), list(paired)
     notes = [] if authors_images else [fill(OTHER_IMAGES, 100) + "\n"]
     reveals = [fill(fact, 100) + "\n" for fact in as_run_reveals(results, paired)]
-    return "\n".join([*notes, *map(terminal, _findings(results, paired)), *reveals])
+    ours = _by_rules(results)
+    tables = [*_findings(ours), claims_overview(ours, _by_rules(paired))]
+    return "\n".join([*notes, *map(terminal, tables), *reveals])

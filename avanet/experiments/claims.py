@@ -168,6 +168,30 @@ def claims_table(title: str, lines: Sequence[Line], paired: bool) -> Table:
     return Table(title, header, [_row(outcome) for outcome in outcomes], labels=2, note=TESTS)
 
 
+def claims_overview(ours: Mapping[str, Sequence[Line]],
+                    shared: Mapping[str, Sequence[Line]]) -> Table:
+    """Every claim's verdict in the paper's own numbers and under each rule set, in one table.
+
+    A verdict that is not settled is followed by the number of seeds that would settle it.
+    """
+    columns = {"paper": [row[2] for row in published_claims_table().rows]}
+    for lines_by_rules, suffix in ((ours, ""), (shared, ", paired")):
+        for rules, lines in lines_by_rules.items():
+            samples = seed_table3(lines)
+            columns[rules + suffix] = [_verdict(evaluate(claim, samples, bool(suffix)))
+                                       for claim in CLAIMS]
+    rows = [(claim.text, *verdicts) for claim, *verdicts in zip(CLAIMS, *columns.values())]
+    return Table("The paper's claims (seeds needed to settle them)", ("claim", *columns), rows,
+                 note="Paired: with draws shared between models. Differences, t and p of each test "
+                      "are in tables.md.")
+
+
+def _verdict(outcome: Outcome) -> str:
+    if outcome.verdict == "not settled" and math.isfinite(outcome.test.seeds):
+        return f"not settled ({outcome.test.seeds:,})"
+    return outcome.verdict
+
+
 def _row(outcome: Outcome) -> tuple[str, ...]:
     test = outcome.test or TTest(*[math.nan] * 6)
     p = "<0.001" if test.p < 0.001 else number(test.p, 3)

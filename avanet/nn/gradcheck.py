@@ -202,7 +202,8 @@ def check_layer(
 
     A copy of the layer is bound and initialised anew; its parameters are then moved by N(0, 0.1^2),
     so that none is checked at zero. Beyond the numbers, `backward` must add into the gradients
-    and go back through the evaluation whose cache it is given, whatever was evaluated since.
+    and go back through the evaluation whose cache it is given, whatever was evaluated since;
+    neither pass may change what it is given.
 
     Parameters
     ----------
@@ -260,14 +261,17 @@ def check_loss(
     loss : callable
         Takes the arguments as keywords; returns (value, gradient) or (value, (gradient, ...)).
     arguments : dict name -> array
-        float32 arrays are converted to float64, exactly.
+        Converted to float64, exactly; integers without a gradient are passed on as they are.
     wrt : str or sequence of str
         The argument of each gradient, in the order in which the loss returns them.
     method, rng, tolerance
         As in `check_function`.
     """
     names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-    values = {name: np.array(a, float) if _floating(a) else a for name, a in arguments.items()}
+    values = {
+        name: np.array(a, np.float64) if name in names or _floating(a) else a
+        for name, a in arguments.items()
+    }
     gradients = loss(**values)[1]
     gradients = gradients if isinstance(gradients, tuple) else (gradients,)
     item = getattr(loss, "__name__", type(loss).__name__)
@@ -282,7 +286,7 @@ def _check_passes(network, forward, x, below_output, seed, draw, method, toleran
     x = np.array(x, np.float64)
     layers = network.layers[:len(network.layers) - below_output]
     try:
-        caches = forward(x.copy())[1]
+        caches = forward(x)[1]
         weights = draw.standard_normal(_forward(layers, x / 2)[0].shape)
         dx, grads = _backward(network, weights, caches, below_output)
         again, twice = _backward(network, weights, caches, below_output)
@@ -316,8 +320,7 @@ def _forward(layers, x):
 
 def _backward(network, dy, caches, below_output):
     """dL/dx, and a copy of the gradients to which this pass has been added."""
-    dx = network.backward(dy.copy(), caches, below_output)
-    return np.array(dx), network.grads.copy()
+    return network.backward(dy, caches, below_output), network.grads.copy()
 
 
 def _twin(network, dtype):
@@ -366,7 +369,7 @@ class _Line:
     largest: float
     magnitude: float
 
-    def __call__(self, t):
+    def __call__(self, t: complex) -> complex:
         moved = self.values | {self.name: self.values[self.name] + t * self.p}
         try:
             with np.errstate(all="ignore"):
@@ -379,9 +382,14 @@ class _Line:
         """What the steps are multiples of: 1, or the size of x where it moves."""
         return max(1.0, float(np.abs(self.values[self.name] * self.p).max()))
 
-    def sides(self, h):
+    def real(self, t: float) -> float:
+        """f at a real t; NaN where f is complex: outside its domain, as log is below 0."""
+        value = self(t)
+        return value.real if abs(value.imag) <= 1e-8 * abs(value.real) else math.nan
+
+    def sides(self, h: float) -> tuple[float, float]:
         """Slopes from the right and from the left."""
-        return ((self(h).real - self.value) / h, (self.value - self(-h).real) / h)
+        return (self.real(h) - self.value) / h, (self.value - self.real(-h)) / h
 
 
 def _compare(line, index, slope, method, tolerance) -> ParameterReport:
@@ -443,7 +451,7 @@ def _taylor_order(line, slope):
     """
     noise = 4 * ROUNDING * max(line.magnitude, abs(slope))
     steps = [step * line.unit for step in TAYLOR_STEPS]
-    remainders = [abs(line(h).real - line.value - h * slope) for h in steps]
+    remainders = [abs(line.real(h) - line.value - h * slope) for h in steps]
     clear = [(h, r) for h, r in zip(steps, remainders) if r > noise]
     vanishes = remainders[-1] <= noise and clear and clear[-1][1] > 8 * noise
     if len(clear) < 4 or vanishes:

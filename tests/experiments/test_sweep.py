@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,19 @@ def in_this_process(work, shared, jobs):
 
     with Threads(jobs) as threads:
         yield threads
+
+
+@contextmanager
+def at_once(work, shared, jobs):
+    """A pool whose cells are done when they are submitted, so that they come in groups."""
+
+    class Pool:
+        def submit(self, cell):
+            future = Future()
+            future.set_result(work(cell, shared))
+            return future
+
+    yield Pool()
 
 
 def sweep(path, number=8, jobs=2, work=sweep_work.draw, **options):
@@ -108,9 +121,7 @@ def test_what_has_a_line_is_not_done_again(tmp_path):
 
 def test_cells_asked_twice_are_done_once(tmp_path):
     with opened(tmp_path) as folder:
-        lines = run_cells(
-            cells_of(3) * 2, sweep_work.draw, folder, 2, pool=in_this_process
-        )
+        lines = run_cells(cells_of(3) * 2, sweep_work.draw, folder, 2, pool=in_this_process)
     assert len(lines) == len(read_lines(tmp_path / "results.jsonl")[0]) == 3
 
 
@@ -201,10 +212,11 @@ def test_refusals_of_the_work_are_told_in_one_line(tmp_path):
         sweep(tmp_path, work=sweep_work.exhaust, pool=SpawnedWorkers)
 
 
-def test_not_a_number_is_a_bug_and_never_written(tmp_path):
+def test_not_a_number_is_a_bug_and_spares_the_cells_that_finish_with_it(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        sweep(tmp_path, 4, work=sweep_work.not_a_number)
-    assert "NaN" not in (tmp_path / "results.jsonl").read_text()
+        sweep(tmp_path, 4, jobs=2, work=sweep_work.not_a_number, pool=at_once)
+    lines, _ = read_lines(tmp_path / "results.jsonl")
+    assert [line["seed"] for line in sorted(lines, key=str)] == [0, 1, 2]
 
 
 def test_a_line_of_another_cell_is_a_bug(tmp_path):
@@ -236,7 +248,7 @@ def test_a_worker_killed_halfway_through_its_answer_hangs_nothing(tmp_path):
 @posix
 def test_a_cell_that_kills_three_workers_is_named(tmp_path):
     with pytest.raises(InputError, match=r"'seed': 3\} died 3 times"):
-        sweep(tmp_path, 4, work=sweep_work.die, pool=SpawnedWorkers)
+        sweep(tmp_path, 4, jobs=1, work=sweep_work.die, pool=SpawnedWorkers)
     lines, _ = read_lines(tmp_path / "results.jsonl")
     assert {line["seed"] for line in lines} == {0, 1, 2}
 

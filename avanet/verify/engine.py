@@ -1,0 +1,88 @@
+"""Every layer, activation and loss of `avanet.nn`, and whole networks by every method."""
+
+from functools import partial
+
+import numpy as np
+
+from avanet.nn import ACTIVATIONS, Dense, Logistic, Sequential
+from avanet.nn.gradcheck import TOLERANCES, check_layer, check_loss, check_network
+from avanet.nn.losses import LOSSES
+from avanet.verify.result import Item, Outcome, of_report, together
+
+B, M = 4, 5
+OUTPUTS = {"identity": "y = v", "logistic": "y = 1 / (1 + exp(-s (v - m)))", "tanh": "y = tanh v",
+         "relu": "y = max(v, 0)", "leaky relu": "y = max(v, alpha v)"}
+FORMULAS = {
+    "half_squared_error": ("Eq. 1", "||y - t||^2 / 2", "y"),
+    "binary_cross_entropy": ("-", "-[t log p + (1 - t) log(1 - p)]", "p"),
+    "binary_cross_entropy_from_logits": ("-", "softplus(v) - t v", "v"),
+    "gaussian_kl": ("Eq. 1", "KL(N(mu, var) || N(0, I))", ("mu", "var")),
+    "gaussian_kl_from_log_variance": ("-", "KL(N(mu, exp l) || N(0, I))", ("mu", "log_var")),
+    "gan_discriminator": ("Eqs. 2, 4", "-log d(x) - log(1 - d(x'))", ("d_real", "d_fake")),
+    "gan_generator_saturating": ("Eqs. 2, 3", "log(1 - d(x'))", "d_fake"),
+    "gan_generator_non_saturating": ("-", "-log d(x')", "d_fake"),
+}
+UNKNOWN = ("-", "its own value", "y")
+
+
+def check_dense(seed: int = 0) -> Outcome:
+    """dL/dx, dL/dW and dL/db of a dense layer."""
+    x = np.random.default_rng(seed).standard_normal((B, M))
+    return of_report(check_layer(Dense(M, 3), x, seed))
+
+
+def check_activation(name: str, seed: int = 0) -> Outcome:
+    """dL/dv; a logistic also with another slope and midpoint."""
+    v = 2 * np.random.default_rng(seed).standard_normal((B, M))
+    layers = [ACTIVATIONS[name]()] + [Logistic(0.5, 0.5)] * (name == "logistic")
+    return together(*(of_report(check_layer(layer, v, seed)) for layer in layers))
+
+
+def check_kinks(name: str, seed: int = 0) -> Outcome:
+    """Net inputs of exactly 0 are found to be kinks, counted, and not judged."""
+    v = np.random.default_rng(seed).standard_normal((B, M))
+    v[1, 2] = v[3, 0] = 0
+    report = check_layer(ACTIVATIONS[name](), v, seed, method="central")
+    outcome = of_report(report)
+    found = {index for _, index in report.kinks} == {(1, 2), (3, 0)}
+    return together(outcome, Outcome(0, found, f"{len(report.kinks)} of 2 kinks found"))
+
+
+def check_one_loss(name: str, seed: int = 0) -> Outcome:
+    """dL/d of every argument that is not a target."""
+    rng = np.random.default_rng(seed)
+    wrt = FORMULAS.get(name, UNKNOWN)[2]
+    names = (wrt,) if isinstance(wrt, str) else wrt
+    in_interval = {"p", "var", "d_real", "d_fake"}
+    arguments = {name: rng.uniform(0.05, 0.95, (B, M)) if name in in_interval
+                 else rng.standard_normal((B, M)) for name in names}
+    if len(names) == 1 and names[0] != "d_fake":
+        arguments["target"] = rng.random((B, M))
+    return of_report(check_loss(LOSSES[name], arguments, wrt, rng=seed))
+
+
+def check_method(method: str, seed: int = 0) -> Outcome:
+    """A network of three layers, and below its last activation, by one method."""
+    rng = np.random.default_rng(seed)
+    network = Sequential([Dense(M, 4), ACTIVATIONS["tanh"](), Dense(4, 3), Logistic(0.5, 0.5)],
+                         rng, np.float64)
+    x = rng.standard_normal((B, M))
+    return together(*(of_report(check_network(network, x, seed, below, method))
+                      for below in (False, True)))
+
+
+def items() -> list[Item]:
+    """One item a layer, activation, loss and method."""
+    item = partial(Item, grade="exact", method="complex", tolerance=TOLERANCES["complex"])
+    result = [item("layer dense", "-", "y = x W + b", check=check_dense)]
+    result += [item(f"activation {name}", "-", OUTPUTS.get(name, "its own output"),
+                    check=partial(check_activation, name)) for name in ACTIVATIONS]
+    result += [item(f"activation {name} at 0", "-", OUTPUTS[name], method="central",
+                    tolerance=TOLERANCES["central"], check=partial(check_kinks, name))
+               for name in ("relu", "leaky relu")]
+    result += [item(f"loss {name}", *FORMULAS.get(name, UNKNOWN)[:2],
+                    check=partial(check_one_loss, name)) for name in LOSSES]
+    result += [item("network 5-4-3", "-", "a random functional of its output", method=method,
+                    tolerance=TOLERANCES[method], check=partial(check_method, method))
+               for method in TOLERANCES]
+    return result
