@@ -56,12 +56,12 @@ class Step:
     plan : Plan
     protocol : Protocol
     head : DiagonalHead or CholeskyHead
-    rule : mapping name -> Rule
-        The table of equations; a tracer passes its own, wrapped one.
+    rules : mapping name -> Rule
+        The table of equations.
     """
 
-    def __init__(self, plan: Plan, protocol: Protocol, head, rule=RULES):
-        self.plan, self.protocol, self.head, self.rule = plan, protocol, head, rule
+    def __init__(self, plan: Plan, protocol: Protocol, head, rules=RULES):
+        self.plan, self.protocol, self.head, self.rules = plan, protocol, head, rules
         self.slope = Logistic(protocol.s, protocol.m).slope
 
     def __call__(self, players: Players, x, r, rate: float):
@@ -84,15 +84,19 @@ class Step:
             code = self.head.unpack(players.f.forward(x_)[0])
         return code
 
+    def rules_of(self, player: str):
+        """The equations by name, as one player uses them: the same for all."""
+        return self.rules
+
     def errors(self, players: Players, x, r):
         """Evaluate every network and return (code, z, {player: [(error, caches), ...]})."""
-        plan, rule = self.plan, self.rule
+        plan = self.plan
         f = code = None
         z = r
         if plan.encoder:
             f = Pass(*players.f.forward(x))
             code = self.head.unpack(f.y)
-            z = self.head.sample(*code, r, rule)
+            z = self.head.sample(*code, r, self.rules_of("f"))
         g = Pass(*players.g.forward(z))
         x_ = g.y
         d = d_ = f_ = D = D_ = None
@@ -105,48 +109,49 @@ class Step:
 
         compose = self._exact_errors if plan.exact else self._printed_errors
         errors = compose(players, x, r, code, f, f_, g, d_, D_)
-        lean = self._lean(plan.lean_d, x, x_)
+        lean = self._lean("d", plan.lean_d, x, x_)
         if plan.train_d:
-            errors["d"] = self._discriminator_errors(d, d_, lean)
+            errors["d"] = self._discriminator_errors("d", d, d_, lean)
         if plan.train_D:
-            lean_D = self._lean(plan.lean_D, code[0], self.head.unpack(f_.y)[0])
+            lean_D = self._lean("D", plan.lean_D, code[0], self.head.unpack(f_.y)[0])
             if plan.lean_D_on_x:
                 lean_D = lean_D + lean
-            errors["D"] = self._discriminator_errors(D, D_, lean_D)
+            errors["D"] = self._discriminator_errors("D", D, D_, lean_D)
         return code, z, errors
 
     def _printed_errors(self, players, x, r, code, f, f_, g, d_, D_):
         """Eqs. 5, 6 and 14."""
-        plan, rule, slope = self.plan, self.rule, self.slope
+        plan, slope = self.plan, self.slope
         errors = {}
         if plan.encoder:
-            mu, Sigma = code
+            rule, (mu, Sigma) = self.rules_of("f"), code
             a_mu, a_Sigma = np.split(slope(f.y), [mu.shape[1]], axis=1)
-            pull = self._pull(plan.mean_pull, D_, mu)
+            pull = self._pull("f", plan.mean_pull, D_, mu)
             errors["f"] = [(np.concatenate([
                 rule["mean_error"](plan.mean_factor * mu, pull, a_mu),
                 self.head.kl_error(Sigma, a_Sigma, plan.identity, rule),
             ], axis=1), f.caches)]
-        pull = self._pull(plan.decoder_pull, d_, g.y)
-        errors["g"] = [(rule["decoder_error"](x, g.y, pull, slope(g.y)), g.caches)]
+        pull = self._pull("g", plan.decoder_pull, d_, g.y)
+        error = self.rules_of("g")["decoder_error"](x, g.y, pull, slope(g.y))
+        errors["g"] = [(error, g.caches)]
         return errors
 
     def _exact_errors(self, players, x, r, code, f, f_, g, d_, D_):
         """The true gradients of Eq. 12 (absent terms 0), all at the old parameters."""
-        rule, slope = self.rule, self.slope
+        slope, s = self.slope, self.protocol.s
         errors = {}
         e = x - g.y if self.plan.reconstruct else np.zeros_like(x)
         if d_ is not None:
-            e = e + self._carry(players.d, rule["pull"](d_.y, self.protocol.s), d_)
+            e = e + self._carry(players.d, self.rules_of("g")["pull"](d_.y, s), d_)
         if D_ is not None:
-            Q = self._carry(players.D, rule["pull"](D_.y, self.protocol.s), D_)
+            Q = self._carry(players.D, self.rules_of("f")["pull"](D_.y, s), D_)
             fake_mean = np.zeros_like(f_.y)
             fake_mean[:, : Q.shape[1]] = Q
             fake_mean *= slope(f_.y)
             e = e + self._carry(players.f, fake_mean, f_)
-        error = rule["exact_decoder_error"](e, slope(g.y))
+        error = self.rules_of("g")["exact_decoder_error"](e, slope(g.y))
         if self.plan.encoder:
-            mu, Sigma = code
+            rule, (mu, Sigma) = self.rules_of("f"), code
             h = self._carry(players.g, error, g)
             a_mu, a_Sigma = np.split(slope(f.y), [mu.shape[1]], axis=1)
             errors["f"] = [(np.concatenate([
@@ -158,9 +163,9 @@ class Step:
         errors["g"] = [(error, g.caches)]
         return errors
 
-    def _discriminator_errors(self, real: Pass, fake: Pass, lean):
+    def _discriminator_errors(self, player: str, real: Pass, fake: Pass, lean):
         """Eqs. 7 and 10, or 13 and 16: two passes go back, or (the letter) one sum on one."""
-        rule, s = self.rule, self.protocol.s
+        rule, s = self.rules_of(player), self.protocol.s
         on_real = rule["real_error"](real.y, s)
         on_fake = rule["leaning_error"](fake.y, self.slope(fake.y), lean, s) \
             if lean is not None else rule["fake_error"](fake.y, s)
@@ -168,19 +173,19 @@ class Step:
             return [(on_real + on_fake, fake.caches)]
         return [(on_real, real.caches), (on_fake, fake.caches)]
 
-    def _pull(self, source: int, verdict: Pass, own):
+    def _pull(self, player: str, source: int, verdict: Pass, own):
         """What stands for a'_d / (1 - d) in Eq. 6 and for a'_D / (1 - D) in Eq. 14."""
         if source == DISCRIMINATOR:
-            return self.rule["pull"](verdict.y, self.protocol.s)
+            return self.rules_of(player)["pull"](verdict.y, self.protocol.s)
         if source == OWN_OUTPUT:
-            return self.rule["own_output_pull"](own)
+            return self.rules_of(player)["own_output_pull"](own)
         return 0
 
-    def _lean(self, reading: int, x, x_):
+    def _lean(self, player: str, reading: int, x, x_):
         """C of Eqs. 10 and 16, as a sum or as a mean; None without leaning."""
         if not reading:
             return None
-        C = self.rule["leaning_sum"](x, x_, self.slope(x_))
+        C = self.rules_of(player)["leaning_sum"](x, x_, self.slope(x_))
         return C / x.shape[1] if reading == MEAN else C
 
     @staticmethod

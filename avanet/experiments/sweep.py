@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
+from time import monotonic
 from typing import Any, Protocol
 
 from avanet.errors import InputError
@@ -25,7 +26,7 @@ from avanet.experiments.store import Line, RunFolder, encode, told
 
 Cell = dict[str, Any]
 TRIES = 3
-TICK = 0.2  # seconds within which an interrupt is seen
+TICK = 0.1  # seconds within which an interrupt is seen, and between two writes
 GRACE = 5.0  # seconds that a worker has to end by itself
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES}
@@ -99,16 +100,20 @@ def run_cells(
     todo = deque(cell for key, cell in asked.items() if key not in folder.results)
     done = len(asked) - len(todo)
     in_flight: dict[Future[Outcome], Cell] = {}
+    ready: list[tuple[Cell, Future[Outcome]]] = []
+    due = 0.0
     progress(done, len(asked))
     with _interrupts() as interrupts, (pool or SpawnedWorkers)(work, shared, jobs) as workers:
-        while todo or in_flight:
+        while todo or in_flight or ready:
             while todo and len(in_flight) < 2 * jobs:
                 cell = todo.popleft()
                 in_flight[workers.submit(cell)] = cell
-            ready = wait(in_flight, TICK, FIRST_COMPLETED).done
-            done += _record(folder, [(in_flight.pop(future), future) for future in ready], keep)
-            if ready:
+            finished = wait(in_flight, TICK, FIRST_COMPLETED).done
+            ready += [(in_flight.pop(future), future) for future in finished]
+            if ready and (monotonic() >= due or interrupts or not in_flight):
+                done += _record(folder, ready, keep)
                 progress(done, len(asked))
+                ready, due = [], monotonic() + TICK
             if interrupts:
                 raise KeyboardInterrupt(
                     f"{done} of {len(asked)} cells are kept; the same command goes on"

@@ -16,7 +16,7 @@ import numpy as np
 
 from avanet.ava.model import AVA
 from avanet.ava.plans import variant
-from avanet.ava.rules import RULES, Rule
+from avanet.ava.rules import Rule
 from avanet.ava.step import Players, Step
 from avanet.errors import InputError
 from avanet.nn import Dense, Sequential
@@ -33,6 +33,18 @@ INPUTS = {  # what each evaluation of a network is on, in the order in which a s
     "D": ("μ(x)", "μ(x')"),
 }
 
+USES = {  # rules that more than one printed equation uses: (rule, player) -> name, equation
+    ("mean_error", "f"): ("mean_error", "5"),
+    ("pull", "g"): ("pull_d", "6"),
+    ("pull", "f"): ("pull_D", "14"),
+    ("own_output_pull", "g"): ("own_pull_g", "6"),
+    ("own_output_pull", "f"): ("own_pull_f", "14"),
+    **{(rule, player): (f"{rule}_{player}", equation)
+       for player, plain, lean in (("d", "7", "10"), ("D", "13", "16"))
+       for rule, equation in (("real_error", plain), ("fake_error", plain),
+                              ("leaning_sum", lean), ("leaning_error", lean))},
+}
+
 Emit = Callable[["Event"], None]
 
 
@@ -43,6 +55,7 @@ class Event:
     kind is "forward" (terms x, result y), "gradient" (terms dy; result dW and db), "backward"
     (terms dy, result dx) or "rule" (the equation's terms by name, result the error). `where` is
     the layer or the rule, `on` what the network was evaluated on, `layer` its index, -1 for rules.
+    A rule's player is the one whose error it enters.
     """
 
     kind: str
@@ -106,22 +119,31 @@ def traced_network(network: Sequential, player: str, emit: Emit) -> Sequential:
     return traced
 
 
-def traced_rules(emit: Emit, rules: Mapping[str, Rule] = RULES) -> dict[str, Any]:
-    """The same equations, each of which emits its terms by name and its result."""
+class TracedStep(Step):
+    """The same step, whose equations emit their terms by name and their result."""
 
-    def traced(name: str, rule: Rule):
+    def __init__(self, step: Step, emit: Emit):
+        super().__init__(step.plan, step.protocol, step.head, step.rules)
+        self._traced = {player: {name: self._wrap(name, rule, player, emit)
+                                 for name, rule in step.rules.items()} for player in GREEK}
+
+    def rules_of(self, player):
+        return self._traced[player]
+
+    def _wrap(self, name: str, rule: Rule, player: str, emit: Emit):
         names = tuple(inspect.signature(rule.f).parameters)
-        symbols = (inspect.getdoc(rule.f) or "").splitlines()[0].partition("    ")[0]
+        where, equation = USES.get((name, player), (name, rule.equation))
+        if name == "mean_error" and self.plan.mean_pull:
+            where, equation = "assessed_mean_error", "14"
+        symbols = inspect.getdoc(rule.f).splitlines()[0].partition("    ")[0]
 
         def call(*terms):
             result = rule(*terms)
-            emit(Event("rule", rule.player, name, equation=rule.equation, symbols=symbols,
+            emit(Event("rule", player, where, equation=equation, symbols=symbols,
                        terms=_data(dict(zip(names, terms))), result=_data(result)))
             return result
 
         return call
-
-    return {name: traced(name, rule) for name, rule in rules.items()}
 
 
 @dataclass
@@ -220,7 +242,7 @@ def _step(model: AVA, x, r, base) -> dict[str, Any]:
     before = _all_weights(players)
 
     plain = model._step
-    model._step = Step(plain.plan, plain.protocol, plain.head, traced_rules(events.append))
+    model._step = TracedStep(plain, events.append)
     model.players_ = [traced]
     try:
         model._update(flat[:, None], r)
@@ -263,7 +285,8 @@ class _Judge:
         true = _by_weights(getattr(self.exact, name), network)
         update = [{key: ((new[key].astype(float) - old[key]) / rate) for key in old}
                   for old, new in zip(before, after)]
-        flat, truth = _flat(update), np.concatenate([part.ravel() for pair in true for part in pair])
+        flat = _flat(update)
+        truth = np.concatenate([part.ravel() for pair in true for part in pair])
         length = np.linalg.norm(flat) * np.linalg.norm(truth)
         return {
             "before": _data(before),

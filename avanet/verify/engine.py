@@ -11,7 +11,7 @@ from avanet.verify.result import Item, Outcome, of_report, together
 
 B, M = 4, 5
 OUTPUTS = {"identity": "y = v", "logistic": "y = 1 / (1 + exp(-s (v - m)))", "tanh": "y = tanh v",
-         "relu": "y = max(v, 0)", "leaky relu": "y = max(v, alpha v)"}
+           "relu": "y = max(v, 0)", "leaky relu": "y = max(v, alpha v)"}
 FORMULAS = {
     "half_squared_error": ("Eq. 1", "||y - t||^2 / 2", "y"),
     "binary_cross_entropy": ("-", "-[t log p + (1 - t) log(1 - p)]", "p"),

@@ -56,7 +56,7 @@ class World:
 
     def z(self, u):
         """The code, from the encoder's net input."""
-        return o.sample(*o.unpack(self.a(u), N, False), self.r)
+        return o.sample(self.a(u[:, :N]), self.a(u[:, N:]), self.r)
 
     def rest(self, x_):
         """Minus the loss without the KL, from x'."""
@@ -235,8 +235,9 @@ def check_closed_form(name: str, seed: int = 0, rules: Rules = RULES) -> Outcome
 
 def items(rules: Rules = RULES) -> list[Item]:
     """One item a rule, and the closed forms."""
-    checked = [Item(f"rule {name}", f"Eq. {rule.equation}", rule.objective, rule.grade, "complex", TOLERANCE,
-                    partial(check_rule, name, rules=rules)) for name, rule in rules.items()]
+    checked = [Item(f"rule {name}", f"Eq. {rule.equation}", rule.objective, rule.grade, "complex",
+                    TOLERANCE, partial(check_rule, name, rules=rules))
+               for name, rule in rules.items()]
     closed = [Item(f"rule {name}, closed form", f"Eq. {rules[name].equation}", ratio, EXACT,
                    "literal ratio", TOLERANCE, partial(check_closed_form, name, rules=rules))
               for name, ratio in (("pull", "a'_d / (1 - d)"), ("real_error", "a'_d / d"),

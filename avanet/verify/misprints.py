@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from avanet.verify import misprints_equations, misprints_results
+from avanet.verify import misprints_covariance, misprints_equations, misprints_results
 from avanet.verify.erratum import Erratum, format_erratum
 
 
@@ -17,6 +17,8 @@ def misprints(seed: int = 0) -> Iterator[Erratum]:
     bench = misprints_equations.Bench(seed)
     found = [check(bench) for check in misprints_equations.CHECKS]
     found += misprints_equations.NOTATION
+    found += [misprints_covariance.elementwise_root(seed),
+              misprints_covariance.flattened_matrix(seed)]
     found += misprints_results.on_images(seed)
     found += misprints_results.on_tables()
     yield from sorted(found, key=lambda erratum: erratum.number)

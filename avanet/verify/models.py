@@ -12,7 +12,7 @@ from avanet.ava.plans import RULE_SETS, VARIANTS, Plan, plan
 from avanet.ava.protocol import Protocol
 from avanet.ava.rules import EXACT, HEURISTIC, RULES, UNIT_WEIGHT, Rule
 from avanet.ava.step import Players, Step, build_players
-from avanet.nn import Sequential
+from avanet.nn import Dense, Sequential
 from avanet.nn.gradcheck import TOLERANCES, check_function
 from avanet.verify import objectives as o
 from avanet.verify.players import OBJECTIVES, Point
@@ -38,7 +38,12 @@ SETTINGS = (Setting(1, "diagonal", 0.5, 0.5), Setting(3, "diagonal", 1.3, -0.2),
 
 def layers(network: Sequential) -> o.Network:
     """(W, b) of every dense layer, copied."""
-    return [(layer.W.copy(), layer.b.copy()) for layer in network.layers if hasattr(layer, "W")]
+    return [(layer.W.copy(), layer.b.copy()) for layer in network.layers
+            if isinstance(layer, Dense)]
+
+
+def _layers_of(player: Sequential | None):
+    return None if player is None else layers(player)
 
 
 def flat(network: o.Network) -> np.ndarray:
@@ -78,7 +83,7 @@ class Whole:
 
     def point(self) -> Point:
         """The networks at their present weights, for the formulas."""
-        weights = o.Weights(*(player and layers(player) for player in self.players))
+        weights = o.Weights(*map(_layers_of, self.players))
         a = o.logistic(self.setting.s, self.setting.m)
         return Point(weights, self.x, self.r, a, self.setting.covariance == "full")
 
