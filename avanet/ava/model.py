@@ -15,8 +15,11 @@ class DivergedError(ArithmeticError):
     """A NaN or an overflow in training; `step` counts updates from 1, `where` names the layer."""
 
     def __init__(self, model: str, step: int, where: str):
-        super().__init__(f"{model}: NaN or overflow at step {step} in {where}")
-        self.step, self.where = step, where
+        super().__init__(model, step, where)
+        self.model, self.step, self.where = model, step, where
+
+    def __str__(self):
+        return f"{self.model}: NaN or overflow at step {self.step} in {self.where}"
 
 
 class AVA:

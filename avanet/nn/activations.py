@@ -64,6 +64,9 @@ class Logistic(Activation):
     m: float = 0.0
     name = "logistic"
 
+    def __post_init__(self):
+        self.s, self.m = float(self.s), float(self.m)
+
     def f(self, v):
         u = self.s * (v - self.m)
         negative = u.real < 0
@@ -99,6 +102,11 @@ class LeakyReLU(Activation):
 
     alpha: float = 0.01
     name = "leaky relu"
+
+    def __post_init__(self):
+        self.alpha = float(self.alpha)
+        if not self.alpha > 0:
+            raise ValueError(f"alpha must be positive, got {self.alpha}")
 
     def f(self, v):
         return np.where(v.real > 0, v, self.alpha * v)

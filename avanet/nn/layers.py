@@ -16,8 +16,9 @@ class Layer:
     `accumulate(dy, cache)` adds dL/dW to the layer's gradient views, `propagate(dy, cache)`
     returns dL/dx, and `backward` does both.
 
-    A layer of your own defines `shapes`, `forward`, `propagate`, and with parameters also
-    `initialise` and `accumulate`; its parameters arrive in `self.views` when a network binds it.
+    A layer of your own defines `forward` and `propagate`, and with parameters also `shapes`,
+    `initialise` and `accumulate`. A network that takes it binds its parameters: one of the name W
+    becomes `self.W`, its gradient `self.dW`. Layers of a fixed width say so: `n_in`, `n_out`.
     """
 
     name = "layer"

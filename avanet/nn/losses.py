@@ -12,18 +12,20 @@ def half_squared_error(y: np.ndarray, target: np.ndarray):
 
     Source: the first term of AVA, Eq. 1. y, target : (B, m).
     """
+    _same_shape(y, target)
     difference = y - target
     return (difference * difference).sum() / (2 * len(y)), difference / len(y)
 
 
 def binary_cross_entropy(p: np.ndarray, target: np.ndarray):
-    """L = -mean_b sum_i [t log p + (1 - t) log(1 - p)].   dL/dp = (p - t) / (p (1 - p)) / B.
+    """L = -mean_b sum_i [t log p + (1 - t) log(1 - p)].   dL/dp = [(1-t)/(1-p) - t/p] / B.
 
     p : (B, m) in (0, 1), target : (B, m) in [0, 1]. At p = 0 or 1 against a target that differs
     the loss is infinite; `binary_cross_entropy_from_logits` stays finite.
     """
+    _same_shape(p, target)
     value = -(_times_log(target, p) + _times_log(1 - target, 1 - p)).sum() / len(p)
-    return value, (p - target) / (p * (1 - p)) / len(p)
+    return value, (_ratio(1 - target, 1 - p) - _ratio(target, p)) / len(p)
 
 
 def binary_cross_entropy_from_logits(v: np.ndarray, target: np.ndarray):
@@ -31,6 +33,7 @@ def binary_cross_entropy_from_logits(v: np.ndarray, target: np.ndarray):
 
     The same as `binary_cross_entropy` at p = 1 / (1 + exp(-v)), finite for every finite v.
     """
+    _same_shape(v, target)
     negative = v.real < 0
     e = np.exp(np.where(negative, v, -v))
     softplus = np.where(negative, 0 * v, v) + np.log1p(e)
@@ -45,6 +48,7 @@ def gaussian_kl(mu: np.ndarray, var: np.ndarray):
 
     mu, var : (B, n), var > 0. Returns (value, (dmu, dvar)).
     """
+    _same_shape(mu, var)
     B = len(mu)
     value = (mu * mu + var - 1 - np.log(var)).sum() / (2 * B)
     return value, (mu / B, (1 - 1 / var) / (2 * B))
@@ -55,10 +59,11 @@ def gaussian_kl_from_log_variance(mu: np.ndarray, log_var: np.ndarray):
 
     dKL/dmu = mu / B,   dKL/dl = (exp l - 1) / (2 B). Returns (value, (dmu, dl)).
     """
+    _same_shape(mu, log_var)
     B = len(mu)
-    var = np.exp(log_var)
-    value = (mu * mu + var - 1 - log_var).sum() / (2 * B)
-    return value, (mu / B, (var - 1) / (2 * B))
+    excess = np.expm1(log_var)
+    value = (mu * mu + (excess - log_var)).sum() / (2 * B)
+    return value, (mu / B, excess / (2 * B))
 
 
 def gan_discriminator(d_real: np.ndarray, d_fake: np.ndarray):
@@ -68,6 +73,7 @@ def gan_discriminator(d_real: np.ndarray, d_fake: np.ndarray):
 
     d_real, d_fake : (B, 1) in (0, 1). Returns (value, (dreal, dfake)).
     """
+    _same_shape(d_real, d_fake)
     B = len(d_real)
     value = -(np.log(d_real) + np.log(1 - d_fake)).sum() / B
     return value, (-1 / d_real / B, 1 / (1 - d_fake) / B)
@@ -87,6 +93,16 @@ def gan_generator_non_saturating(d_fake: np.ndarray):
     Source: Goodfellow et al., "Generative Adversarial Nets", 2014, section 3.
     """
     return -np.log(d_fake).sum() / len(d_fake), -1 / d_fake / len(d_fake)
+
+
+def _same_shape(a, b):
+    if a.shape != b.shape:
+        raise ValueError(f"the loss compares arrays of one shape, got {a.shape} and {b.shape}")
+
+
+def _ratio(t, p):
+    """t / p, with 0 / 0 = 0."""
+    return t / np.where(t == 0, 1, p)
 
 
 def _times_log(t, p):

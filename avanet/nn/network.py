@@ -13,8 +13,11 @@ class NonFiniteError(ArithmeticError):
     """A NaN or an infinity, caught where it first appears; `where` names the layer."""
 
     def __init__(self, where: str):
-        super().__init__(f"NaN or overflow in {where}")
+        super().__init__(where)
         self.where = where
+
+    def __str__(self):
+        return f"NaN or overflow in {self.where}"
 
 
 class Sequential:
@@ -39,19 +42,46 @@ class Sequential:
     def __init__(self, layers: Sequence[Layer], rng=None, dtype=np.float32, name: str = "network"):
         self.layers = list(layers)
         self.name = name
-        self._store = Store([layer.shapes() for layer in self.layers], dtype)
-        self.params, self.grads = self._store.params, self._store.grads
-        self.slices = []
-        for layer, (part, views) in zip(self.layers, self._store.layers):
-            layer.bind(views)
-            self.slices.append(part)
-            if rng is not None:
+        self.n_in, self.n_out = self._widths()
+        self._bind(Store([layer.shapes() for layer in self.layers], dtype))
+        if rng is not None:
+            for layer in self.layers:
                 layer.initialise(rng)
 
-    @property
-    def n_in(self) -> int:
-        """Width of the input, as the first layer with weights has it."""
-        return next(layer.n_in for layer in self.layers if hasattr(layer, "n_in"))
+    def _widths(self) -> tuple[int | None, int | None]:
+        """Input and output width as far as the layers tell; each must fit the next."""
+        if len({id(layer) for layer in self.layers}) < len(self.layers):
+            raise ValueError(f"{self.name} has one layer object twice; make two")
+        wide = [layer for layer in self.layers if hasattr(layer, "n_in")]
+        for before, after in zip(wide, wide[1:]):
+            if getattr(before, "n_out", after.n_in) != after.n_in:
+                raise ValueError(f"{self.name}: {before.name} gives {before.n_out} values, "
+                                 f"{after.name} takes {after.n_in}")
+        return getattr(wide[0] if wide else None, "n_in", None), \
+            getattr(wide[-1] if wide else None, "n_out", None)
+
+    def _bind(self, store: Store) -> None:
+        self._store = store
+        self.params, self.grads = store.params, store.grads
+        self.slices = [part for part, _ in store.layers]
+        for layer, (_, views) in zip(self.layers, store.layers):
+            layer.bind(views)
+
+    def __setstate__(self, state):
+        """A deep copy or an unpickled network gets views of its own into its own vectors."""
+        self.__dict__ |= state
+        store = Store([layer.shapes() for layer in self.layers], state["params"].dtype)
+        store.params[:], store.grads[:] = state["params"], state["grads"]
+        self._bind(store)
+
+    def with_layers(self, layers: Sequence[Layer]) -> "Sequential":
+        """The same network on the same parameters, with other layers in place of its own.
+
+        The layers are taken as they are, bound already: wrappers around the network's own.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__ |= self.__dict__ | {"layers": list(layers)}
+        return twin
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[Any]]:
         """Return y and the list of caches that `backward` takes.
@@ -67,10 +97,9 @@ class Sequential:
         NonFiniteError
             At the first layer whose output is not finite.
         """
-        if x.ndim != 2 or x.shape[1] != self.n_in:
-            raise ValueError(f"{self.name} expects input of shape (B, {self.n_in}), got {x.shape}")
-        if x.dtype != self.params.dtype:
-            raise ValueError(f"{self.name} computes in {self.params.dtype}, got {x.dtype} input")
+        self._check("input", x, self.n_in)
+        if not np.isfinite(x).all():
+            raise NonFiniteError(f"{self.name}, input")
         caches = []
         for layer in self.layers:
             x, cache = layer.forward(x)
@@ -96,11 +125,20 @@ class Sequential:
         return self._back(dy, caches, below_output, "propagate")
 
     def _back(self, dy, caches, below_output, method):
+        self._check("error", dy, self.n_out)
         depth = len(self.layers) - below_output
         for layer, cache in zip(reversed(self.layers[:depth]), reversed(caches[:depth])):
             dy = getattr(layer, method)(dy, cache)
             self.check_finite(dy, layer)
         return dy
+
+    def _check(self, what: str, values: np.ndarray, width: int | None) -> None:
+        if width is not None and (values.ndim != 2 or values.shape[1] != width):
+            raise ValueError(
+                f"{self.name} expects {what} of shape (B, {width}), got {values.shape}")
+        if values.dtype != self.params.dtype:
+            raise ValueError(
+                f"{self.name} computes in {self.params.dtype}, got {values.dtype} {what}")
 
     def check_finite(self, values: np.ndarray, layer: Layer) -> None:
         """Raise NonFiniteError, with the layer's name, if a value is NaN or infinite."""

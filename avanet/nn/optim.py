@@ -5,7 +5,7 @@ import numpy as np
 
 def sgd(params: np.ndarray, grads: np.ndarray, rate: float) -> None:
     """params -= rate grads, in place. Plain stochastic gradient descent."""
-    params -= rate * grads
+    params -= float(rate) * grads
 
 
 class Momentum:
@@ -16,22 +16,25 @@ class Momentum:
 
     Parameters
     ----------
-    size : int
-        Number of parameters.
     momentum : float
         In [0, 1); 0 is plain gradient descent.
-    dtype : dtype
-        That of the parameters.
+
+    Attributes
+    ----------
+    velocity : array or None
+        v, of the parameters' shape and dtype; zero before the first step.
     """
 
-    def __init__(self, size: int, momentum: float = 0.9, dtype=np.float32):
+    def __init__(self, momentum: float = 0.9):
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must lie in [0, 1), got {momentum}")
-        self.momentum = momentum
-        self.velocity = np.zeros(size, dtype)
+        self.momentum = float(momentum)
+        self.velocity: np.ndarray | None = None
 
     def __call__(self, params: np.ndarray, grads: np.ndarray, rate: float) -> None:
         """Take one step, in place."""
+        if self.velocity is None:
+            self.velocity = np.zeros_like(params)
         self.velocity *= self.momentum
         self.velocity += grads
-        params -= rate * self.velocity
+        params -= float(rate) * self.velocity

@@ -4,7 +4,6 @@ A traced step runs the very code of the plain one; the wrapped layers and rules 
 an event. The plain path has no branch for it, so that traced training equals it bit for bit.
 """
 
-import copy
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -114,9 +113,8 @@ class TracedLayer(Layer):
 
 def traced_network(network: Sequential, player: str, emit: Emit) -> Sequential:
     """The same network, sharing its parameters, whose layers emit what they compute."""
-    traced = copy.copy(network)
-    traced.layers = [TracedLayer(layer, player, i, emit) for i, layer in enumerate(network.layers)]
-    return traced
+    return network.with_layers(
+        [TracedLayer(layer, player, i, emit) for i, layer in enumerate(network.layers)])
 
 
 class TracedStep(Step):

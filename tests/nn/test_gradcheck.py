@@ -413,6 +413,17 @@ def test_a_cache_that_the_backward_pass_spoils_is_caught():
 
     assert "when it goes back once more" in check_layer(Spoiling(), np.ones((2, 2))).trouble
 
+    class SpoilingSquare(Layer):
+        def forward(self, x):
+            return x * x, 2 * x
+
+        def propagate(self, dy, slope):
+            dx = dy * slope
+            slope += 1
+            return dx
+
+    assert "when it goes back once more" in check_layer(SpoilingSquare(), np.ones((2, 2))).trouble
+
 
 @pytest.mark.parametrize("changed", ["x", "dy"])
 def test_passes_that_change_what_they_are_given_are_caught(changed):

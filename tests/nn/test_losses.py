@@ -160,3 +160,22 @@ def test_the_generators_pull_the_same_way_and_meet_at_one_half(d):
 
 def test_the_table_is_complete():
     assert set(LOSSES) == set(WRT)
+
+
+def test_cross_entropy_at_certain_and_right_probabilities():
+    p = np.array([[0.0, 1.0, 0.5]])
+    value, dp = binary_cross_entropy(p, np.array([[0.0, 1.0, 1.0]]))
+    assert value == pytest.approx(np.log(2))
+    np.testing.assert_allclose(dp, [[1, -1, -2]])  # (1-t)/(1-p) - t/p
+
+
+def test_kl_keeps_its_digits_near_a_log_variance_of_zero():
+    tiny = np.array([[1e-6]])  # (e^l - 1 - l) / 2 = l^2 / 4 + l^3 / 12
+    value, _ = gaussian_kl_from_log_variance(np.zeros((1, 1)), tiny)
+    assert value == pytest.approx(2.5e-13, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", [name for name in LOSSES if "generator" not in name])
+def test_arrays_of_two_shapes_are_refused(loss):
+    with pytest.raises(ValueError, match="one shape"):
+        LOSSES[loss](np.full((4, 1), 0.5), np.full((1, 1), 0.5))

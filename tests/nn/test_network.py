@@ -1,6 +1,8 @@
 """Sequential: by hand, the door, caches as values, both entrances, no promotion."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -227,7 +229,7 @@ def test_losses_do_not_promote(name):
 def test_optimisers_do_not_promote():
     params, grads = unpromoted([1, 2]), unpromoted([3, 4])
     sgd(params, grads, 0.1)
-    Momentum(2)(params, grads, 0.1)
+    Momentum(0.9)(params, grads, 0.1)
     assert params.dtype == np.float32
 
 
@@ -243,3 +245,60 @@ def test_a_layer_of_ones_own_serves_in_a_network():
 
     network = Sequential([Dense(2, 3), Square(), Dense(3, 1)], np.random.default_rng(0))
     assert check_network(network, np.array([[1.0, -2.0]])).passed
+
+
+def two_layers():
+    return Sequential([Dense(2, 3), Logistic(), Dense(3, 1)], np.random.default_rng(0), np.float64)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_trains_by_itself(copied):
+    net, x = two_layers(), np.ones((1, 2))
+    twin = copied(net)
+    before = net.forward(x)[0]
+    twin.params += 1  # reaches the layers only if their views are into the copy's vector
+    assert twin.forward(x)[0] != before
+    np.testing.assert_array_equal(net.forward(x)[0], before)
+
+
+def test_other_layers_on_the_same_parameters():
+    net, x = two_layers(), np.ones((1, 2))
+    twin = net.with_layers(net.layers[:1])
+    twin.params[:] = 0
+    assert not net.layers[0].W.any()
+    assert twin.forward(x)[0].shape == (1, 3) and net.forward(x)[0].shape == (1, 1)
+
+
+def test_widths_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="dense 2-3 gives 3 values, dense 4-1 takes 4"):
+        Sequential([Dense(2, 3), Tanh(), Dense(4, 1)])
+
+
+def test_one_layer_object_twice_is_refused():
+    layer = Dense(2, 2)
+    with pytest.raises(ValueError, match="twice"):
+        Sequential([layer, layer])
+
+
+def test_a_network_without_widths_takes_any_input():
+    y, caches = (net := Sequential([Tanh()], dtype=np.float64)).forward(np.zeros((2, 5)))
+    assert net.backward(np.ones((2, 5)), caches).shape == y.shape == (2, 5)
+
+
+def test_errors_are_checked_at_the_door():
+    net = two_layers()
+    _, caches = net.forward(np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"error of shape \(B, 1\), got \(2, 3\)"):
+        net.backward(np.ones((2, 3)), caches)
+    with pytest.raises(ValueError, match="computes in float64, got float32 error"):
+        net.backward(np.ones((2, 1), np.float32), caches)
+
+
+def test_a_nan_in_the_input_is_called_input():
+    with pytest.raises(NonFiniteError, match="network, input"):
+        two_layers().forward(np.full((1, 2), np.nan))
+
+
+def test_a_non_finite_error_survives_pickling():
+    error = pickle.loads(pickle.dumps(NonFiniteError("net, dense")))
+    assert str(error) == "NaN or overflow in net, dense" and error.where == "net, dense"

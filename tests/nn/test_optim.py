@@ -24,7 +24,7 @@ def test_sgd_by_hand_and_in_place(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_momentum_by_hand(dtype):
     params = np.array([1, 1], dtype)
-    step = Momentum(2, momentum=0.5, dtype=dtype)
+    step = Momentum(0.5)
     # v = (1, -2);               params = (1 - .25, 1 + .5)
     step(params, np.array([1, -2], dtype), 0.25)
     np.testing.assert_array_equal(params, [0.75, 1.5])
@@ -41,7 +41,7 @@ def test_momentum_by_hand(dtype):
 @settings(deadline=None, max_examples=40)
 @given(vectors, st.lists(vectors, min_size=1, max_size=5), st.floats(0.01, 1))
 def test_momentum_zero_is_plain_gradient_descent(start, gradients, rate):
-    plain, heavy, step = start.copy(), start.copy(), Momentum(4, 0, np.float64)
+    plain, heavy, step = start.copy(), start.copy(), Momentum(0)
     for gradient in gradients:
         sgd(plain, gradient, rate)
         step(heavy, gradient, rate)
@@ -51,7 +51,7 @@ def test_momentum_zero_is_plain_gradient_descent(start, gradients, rate):
 @settings(deadline=None, max_examples=40)
 @given(st.lists(vectors, min_size=1, max_size=6), st.floats(0, 0.99))
 def test_velocity_is_the_discounted_sum_of_gradients(gradients, momentum):
-    step = Momentum(4, momentum, np.float64)
+    step = Momentum(momentum)
     for gradient in gradients:
         step(np.zeros(4), gradient, 0.1)
     discounts = momentum ** np.arange(len(gradients))[::-1]
@@ -61,4 +61,4 @@ def test_velocity_is_the_discounted_sum_of_gradients(gradients, momentum):
 @pytest.mark.parametrize("momentum", [-0.1, 1, 1.5, np.nan])
 def test_momentum_outside_its_range_is_refused(momentum):
     with pytest.raises(ValueError, match=r"\[0, 1\), got"):
-        Momentum(1, momentum)
+        Momentum(momentum)
