@@ -157,7 +157,7 @@ def test_files_are_there_before_their_line(tmp_path):
 
 
 def test_few_cells_are_in_flight(tmp_path):
-    flying = most = 0
+    flying, most = set(), []
 
     @contextmanager
     def counting(work, shared, jobs):
@@ -165,21 +165,22 @@ def test_few_cells_are_in_flight(tmp_path):
 
             class Pool:
                 def submit(self, cell):
-                    nonlocal flying, most
-                    flying += 1
-                    most = max(most, flying)
-                    return threads.submit(cell)
+                    future = threads.submit(cell)
+                    flying.add(future)
+                    future.add_done_callback(flying.discard)
+                    most.append(len(flying))
+                    return future
 
             yield Pool()
 
-    def progress(done, total):
-        nonlocal flying
-        flying -= done - progress.done
-        progress.done = done
+    sweep(tmp_path, 50, jobs=3, shared=0.005, pool=counting)
+    assert 3 < max(most) <= 6
 
-    progress.done = 0
-    sweep(tmp_path, 50, jobs=3, pool=counting, progress=progress)
-    assert most == 6
+
+def test_quick_cells_are_written_in_groups(tmp_path):
+    reports = []
+    sweep(tmp_path, 500, progress=lambda done, total: reports.append(done))
+    assert len(reports) < 100 and reports[-1] == 500
 
 
 def test_workers_compute_on_one_thread_and_the_parent_is_left_alone(tmp_path, monkeypatch):

@@ -135,8 +135,8 @@ def test_below_the_output_the_slope_is_already_in(seed, batch):
     grads = network.grads.copy()
     network.grads[:] = 0
     below = network.backward(dy * y * (1 - y), caches, below_output=True)
-    np.testing.assert_allclose(below, above, rtol=1e-12)
-    np.testing.assert_allclose(network.grads, grads, rtol=1e-12)
+    np.testing.assert_allclose(below, above, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(network.grads, grads, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("below_output", [False, True])
