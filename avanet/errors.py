@@ -8,9 +8,9 @@ class InputError(Exception):
     """Bad input or environment; one line: what was expected, what was got, what to do."""
 
 
-def unknown_name(kind: str, got: str, known: Iterable[str]) -> InputError:
+def unknown_name(kind: str, got: object, known: Iterable[str]) -> InputError:
     """An `InputError` for a name that is not in the list, with the nearest name that is."""
     known = [str(name) for name in known]
-    near = difflib.get_close_matches(got.lower(), known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(str(got).lower(), known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return InputError(f"unknown {kind} {got!r}: {hint}known are {', '.join(known)}")

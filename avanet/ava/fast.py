@@ -66,13 +66,6 @@ class Net(NamedTuple):
     dx: np.ndarray  # errors at the input
 
 
-class Stop(NamedTuple):
-    """The first NaN or overflow: update (from 1) and layer."""
-
-    step: int
-    where: str
-
-
 @jit
 def push(layer, x, e, rate):
     """W += rate x^T e, delayed; b += rate e."""
@@ -138,7 +131,7 @@ def ascend(net, first, stop, rate, back_to_front):
             back_to_hidden(net, row)
     for row in range(first, stop):
         if not np.isfinite(net.back[row].sum()):
-            return HIDDEN
+            return OUTPUT
         push(net.hidden, net.x[row], net.back[row], rate)
     return 0
 
@@ -235,58 +228,70 @@ def discriminator_errors(net, plan, lean, s):
 
 
 @jit
-def train(f, g, d, D, plan, needs_d, needs_D, images, r, s, m, rate, back_to_front):
-    """One pass over the images; (0, 0), or (update, 10 * network + layer) of the first stop."""
+def update(f, g, d, D, plan, needs_d, needs_D, x, r, s, m, rate, back_to_front):
+    """One update on x : (1, m) with r : (1, n); 0, or 10 * network + layer of the first stop."""
     n = r.shape[1]
-    for t in range(len(images)):
-        x = images[t: t + 1]
-        bad = evaluate(f, g, d, D, plan, needs_d, needs_D, images[t], r[t], s, m)
+    bad = evaluate(f, g, d, D, plan, needs_d, needs_D, x[0], r[0], s, m)
+    if bad:
+        return bad
+    if plan.exact:
+        exact_errors(f, g, d, D, plan, needs_d, needs_D, x, r, s)
+    else:
+        printed_errors(f, g, d, D, plan, x, s)
+    if plan.encoder:
+        bad = ascend(f, 0, 2 if plan.exact and needs_D else 1, rate, back_to_front)
         if bad:
-            return t + 1, bad
-        if plan.exact:
-            exact_errors(f, g, d, D, plan, needs_d, needs_D, x, r[t: t + 1], s)
-        else:
-            printed_errors(f, g, d, D, plan, x, s)
-        rows_f = 2 if plan.exact and needs_D else 1
+            return 10 * F + bad
+    bad = ascend(g, 0, 1, rate, back_to_front)
+    if bad:
+        return 10 * G + bad
 
-        lean = s * 0
-        if plan.lean_d:
-            lean = leaning_sum(x, g.y, g.slope)[0, 0]
-            if plan.lean_d == MEAN:
-                lean /= s * 0 + x.shape[1]
-        if plan.train_d:
-            first = discriminator_errors(d, plan, lean, s)
-            bad = ascend(d, first, 2, rate, back_to_front)
-            if bad:
-                return t + 1, 10 * PSI + bad
-        if plan.train_D:
-            lean_D = lean if plan.lean_D_on_x else s * 0
-            if plan.lean_D:
-                C = leaning_sum(f.y[:1, :n], f.y[1:, :n], f.slope[1:, :n])[0, 0]
-                lean_D += C / (s * 0 + n) if plan.lean_D == MEAN else C
-            first = discriminator_errors(D, plan, lean_D, s)
-            bad = ascend(D, first, 2, rate, back_to_front)
-            if bad:
-                return t + 1, 10 * LAMBDA + bad
-        if plan.encoder:
-            bad = ascend(f, 0, rows_f, rate, back_to_front)
-            if bad:
-                return t + 1, 10 * F + bad
-        bad = ascend(g, 0, 1, rate, back_to_front)
+    lean = s * 0
+    if plan.lean_d:
+        lean = leaning_sum(x, g.y, g.slope)[0, 0]
+        if plan.lean_d == MEAN:
+            lean /= s * 0 + x.shape[1]
+    if plan.train_d:
+        bad = ascend(d, discriminator_errors(d, plan, lean, s), 2, rate, back_to_front)
         if bad:
-            return t + 1, 10 * G + bad
-    if plan.recode:
-        bad = forward(g, 0, s, m)
+            return 10 * PSI + bad
+    if plan.train_D:
+        lean_D = lean if plan.lean_D_on_x else s * 0
+        if plan.lean_D:
+            C = leaning_sum(f.y[:1, :n], f.y[1:, :n], f.slope[1:, :n])[0, 0]
+            lean_D += C / (s * 0 + n) if plan.lean_D == MEAN else C
+        bad = ascend(D, discriminator_errors(D, plan, lean_D, s), 2, rate, back_to_front)
         if bad:
-            return len(images), 10 * G + bad
-        f.x[0] = g.y[0]
-        bad = forward(f, 0, s, m)
-        if bad:
-            return len(images), 10 * F + bad
+            return 10 * LAMBDA + bad
+    return 0
+
+
+@jit
+def recode(f, g, s, m):
+    """Decode the last z and encode it again, which leaves that code behind; 0, or the stop."""
+    bad = forward(g, 0, s, m)
+    if bad:
+        return 10 * G + bad
+    f.x[0] = g.y[0]
+    bad = forward(f, 0, s, m)
+    return 10 * F + bad if bad else 0
+
+
+@jit
+def train(f, g, d, D, plan, needs_d, needs_D, images, r, s, m, rate, back_to_front):
+    """One pass over the images; (updates made, 0 or 10 * network + layer of the first stop)."""
+    made, bad = 0, 0
+    while made < len(images) and not bad:
+        bad = update(f, g, d, D, plan, needs_d, needs_D, images[made: made + 1],
+                     r[made: made + 1], s, m, rate, back_to_front)
+        if not bad:
+            made += 1
+    if plan.recode and not bad:
+        bad = recode(f, g, s, m)
     for net in (f, g, d, D):
         settle(net.hidden)
         settle(net.output)
-    return 0, 0
+    return made, bad
 
 
 def run(players: Players, plan: Plan, protocol: Protocol, images, r, rate: float):
@@ -300,8 +305,10 @@ def run(players: Players, plan: Plan, protocol: Protocol, images, r, rate: float
     -------
     code : (mu, Sigma), each (1, n)
         The encoder's last output, of which scoring draws.
-    stop : Stop or None
-        The first NaN or overflow.
+    made : int
+        Updates made, all images' unless training stopped.
+    where : str
+        The layer of the first NaN or overflow, which stopped it; or empty.
     """
     dtype = images.dtype
     n = r.shape[1]
@@ -309,10 +316,10 @@ def run(players: Players, plan: Plan, protocol: Protocol, images, r, rate: float
     f, g, d, D = nets = [
         _net(player, dtype, rows, widths) for player, rows, widths in zip(
             players, (2, 1, 2, 2), ((1, 1, 2 * n), (n, 1, 1), (1, 1, 1), (n, 1, 1)))]
-    step, layer = train(*nets, plan, plan.needs_d, plan.needs_D, images, r, s, m, rate,
-                        protocol.order == "back-to-front")
-    stop = Stop(step, _name(players, layer)) if step else None
-    return (f.y[:1, :n].copy(), f.y[:1, n:].copy()), stop
+    made, bad = train(*nets, plan, plan.needs_d, plan.needs_D, images, r, s, m, rate,
+                      protocol.order == "back-to-front")
+    code = f.y[:1, :n].copy(), f.y[:1, n:].copy()
+    return code, made, _name(players, bad) if bad else ""
 
 
 def _net(player: Sequential | None, dtype, rows: int, widths) -> Net:

@@ -9,7 +9,12 @@ class DiagonalHead:
     """The encoder's 2 n logistic outputs are mu and the diagonal of Sigma."""
 
     def __init__(self, n: int):
-        self.n, self.width = n, 2 * n
+        self.n, self.width = n, self.width_of(n)
+
+    @staticmethod
+    def width_of(n: int) -> int:
+        """The number of the encoder's outputs."""
+        return 2 * n
 
     def unpack(self, y):
         """(mu, var), each (B, n), from the encoder's output y : (B, 2 n)."""
@@ -37,9 +42,14 @@ class CholeskyHead:
     """
 
     def __init__(self, n: int):
-        self.n, self.width = n, n + n * (n + 1) // 2
+        self.n, self.width = n, self.width_of(n)
         self.rows, self.columns = np.tril_indices(n)
         self.below = self.rows != self.columns
+
+    @staticmethod
+    def width_of(n: int) -> int:
+        """The number of the encoder's outputs."""
+        return n + n * (n + 1) // 2
 
     def unpack(self, y):
         """mu : (B, n) and L : (B, n, n) from the encoder's output."""

@@ -1,5 +1,7 @@
 """AVA1 to AVA5, VAE and GAN: one estimator, two switches per discriminator."""
 
+from numbers import Integral, Real
+
 import numpy as np
 
 from avanet.ava import weights
@@ -20,6 +22,16 @@ class DivergedError(ArithmeticError):
 
     def __str__(self):
         return f"{self.model}: NaN or overflow at step {self.step} in {self.where}"
+
+
+def _check_choice(kind, got, known):
+    if got not in known:
+        raise unknown_name(kind, got, known)
+
+
+def _check_rate(rate):
+    if not isinstance(rate, Real) or not 0 < float(rate) <= 1:
+        raise InputError(f"rate {rate!r} lies outside (0, 1]; the paper uses 0.01 to 1")
 
 
 class AVA:
@@ -116,20 +128,25 @@ class AVA:
         Parameters
         ----------
         x : array
-            One sample as in `fit`, or a batch of them.
+            One sample as in `fit`, or a batch of them. A model that has seen no data yet takes
+            a batch, or one sample (features,).
         r : (n,) or (B, n) array, optional
             The draw of Eq. 8; drawn from the model's generator if not given.
         """
-        x = np.asarray(x, self.dtype)
         shape = getattr(self, "shape_", None)
-        batch = x.ndim > 1 if shape is None else x.ndim > len(shape)
-        x = self._as_array(x if batch else x[None])
+        if shape is None and np.ndim(x) == 3 and np.shape(x)[2] == 3:
+            raise InputError("one image (H, W, C) or N gray ones (N, H, W)? before fit, step "
+                             "expects a batch: give x[None] for one image")
+        batch = np.ndim(x) > (1 if shape is None else len(shape))
+        x = self._as_array(x if batch else np.asarray(x)[None])
         if shape is None:
             self._start(x.shape[1:])
-        r = self._draw(len(x)) if r is None else np.asarray(r, self.dtype).reshape(len(x), -1)
-        if r.shape[1] != self.latent_dim:
-            raise InputError(f"r has {r.shape[1]} values, expected latent_dim = {self.latent_dim}")
-        self._update(self._channels(x), r)
+        x = self._channels(x)
+        if r is None:
+            r = self._draw(len(x))
+        else:
+            r = self._codes(r if np.ndim(r) == 2 else [r], (self.latent_dim,), "draws r", len(x))
+        self._update(x, r)
         return self
 
     # Use --------------------------------------------------------------------------------------
@@ -145,12 +162,9 @@ class AVA:
     def decode(self, Z):
         """x' of codes Z : (N, C, n), or (N, n) to give every channel the same; shaped like X."""
         self._check_fitted()
-        Z = np.asarray(Z, self.dtype)
-        if Z.ndim == 2:
-            Z = np.repeat(Z[:, None], len(self.players_), axis=1)
-        if Z.shape[1:] != (len(self.players_), self.latent_dim):
-            raise InputError(f"codes of shape (N, {len(self.players_)}, {self.latent_dim}) or "
-                             f"(N, {self.latent_dim}) expected, got {Z.shape}")
+        if np.ndim(Z) == 2:
+            Z = np.repeat(np.asarray(Z)[:, None], len(self.players_), axis=1)
+        Z = self._codes(Z, (len(self.players_), self.latent_dim), "codes")
         return self._images([players.g.forward(Z[:, c])[0]
                              for c, players in enumerate(self.players_)])
 
@@ -169,9 +183,12 @@ class AVA:
         r : (N, n). The GAN decodes r itself.
         """
         self._check_fitted()
-        r = np.asarray(r, self.dtype)
-        if self.code_ is None:
+        r = self._codes(r, (self.latent_dim,), "draws r")
+        if not self._plan.encoder:
             return self.decode(r)
+        if self.code_ is None:
+            raise InputError("training stopped at a NaN or an overflow, so there is no last code "
+                             "to sample near; fit again, with a smaller rate")
         z = []
         for code in self.code_:
             mu, Sigma = (np.repeat(part, len(r), axis=0) for part in code)
@@ -218,20 +235,23 @@ class AVA:
     def _start(self, shape):
         """Check the hyperparameters, build the networks, draw the start values."""
         self._plan = plan(self.model, self.rules)
-        self._protocol = self.protocol or Protocol()
-        if self.covariance not in HEADS:
-            raise unknown_name("covariance", str(self.covariance), HEADS)
-        if self.dtype not in ("float32", "float64"):
-            raise unknown_name("dtype", str(self.dtype), ("float32", "float64"))
-        if not 0 < self.rate <= 1:
-            raise InputError(f"rate {self.rate} lies outside (0, 1]; the paper uses 0.01 to 1")
+        self._protocol = Protocol() if self.protocol is None else self.protocol
+        if not isinstance(self._protocol, Protocol):
+            raise InputError(f"protocol must be a Protocol, got {self.protocol!r}")
+        _check_choice("covariance", self.covariance, HEADS)
+        _check_rate(self.rate)
         for name in ("latent_dim", "hidden_dim"):
-            if int(getattr(self, name)) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
+        try:
+            self._rng = np.random.default_rng(self.random_state)
+        except (TypeError, ValueError):
+            raise InputError("random_state must be a non-negative whole number or a numpy "
+                             f"Generator, got {self.random_state!r}") from None
         self.shape_ = tuple(shape)
         self.n_features_in_ = int(np.prod(shape))
         self.n_steps_ = 0
-        self._rng = np.random.default_rng(self.random_state)
         self._head = HEADS[self.covariance](self.latent_dim)
         self._step = Step(self._plan, self._protocol, self._head)
         n_channels = self._n_channels()
@@ -244,41 +264,64 @@ class AVA:
     def _draw(self, n):
         return self._rng.standard_normal((n, self.latent_dim)).astype(self.dtype)
 
+    @np.errstate(over="ignore", divide="ignore", invalid="ignore")
     def _update(self, channels, r):
         """One readable step of every channel; channels : (B, C, m)."""
-        self.n_steps_ += 1
+        self.code_ = None
         try:
             code = [self._step(players, np.ascontiguousarray(channels[:, c]), r, float(self.rate))
                     for c, players in enumerate(self.players_)]
         except NonFiniteError as error:
-            raise DivergedError(self.model, self.n_steps_, error.where) from None
-        self.code_ = [(mu[-1:], Sigma[-1:]) for mu, Sigma in code] if self._plan.encoder else None
+            raise DivergedError(self.model, self.n_steps_ + 1, error.where) from None
+        self.n_steps_ += 1
+        if self._plan.encoder:
+            self.code_ = [(mu[-1:], Sigma[-1:]) for mu, Sigma in code]
 
     def _fit_compiled(self, channels, r):
         """One pass of every channel, compiled; of several stops the earliest is reported."""
         from avanet.ava import fast
+        self.code_ = None
         runs = [fast.run(players, self._plan, self._protocol,
                          np.ascontiguousarray(channels[:, c]), r, self.rate)
                 for c, players in enumerate(self.players_)]
-        stops = [stop for _, stop in runs if stop is not None]
-        if stops:
-            first = min(stops, key=lambda stop: stop.step)
-            raise DivergedError(self.model, self.n_steps_ + first.step, first.where)
-        self.n_steps_ += len(r)
-        self.code_ = [code for code, _ in runs] if self._plan.encoder else None
+        _, made, where = min(runs, key=lambda run: (run[1], not run[2]))
+        self.n_steps_ += made
+        if where:
+            raise DivergedError(self.model, self.n_steps_ + (made < len(r)), where)
+        self.code_ = [code for code, _, _ in runs] if self._plan.encoder else None
 
     def _n_channels(self):
         separate = len(self.shape_) == 3 and self._protocol.channels == "separate"
         return self.shape_[2] if separate else 1
 
+    def _numbers(self, values, what):
+        """Values as an array of the model's dtype, all finite."""
+        _check_choice("dtype", self.dtype, ("float32", "float64"))
+        try:
+            values = np.asarray(values)
+            if values.dtype.kind not in "biuf":
+                raise ValueError(f"{values.dtype} values")
+            with np.errstate(over="ignore"):
+                values = values.astype(self.dtype)
+        except ValueError as error:
+            raise InputError(f"{what} are expected as an array of numbers ({error})") from None
+        if not np.isfinite(values).all():
+            raise InputError(f"the {what} contain NaN or infinity (in {self.dtype}); remove them")
+        return values
+
+    def _codes(self, values, shape, what, n=None):
+        """Codes or draws of that shape, one per sample."""
+        values = self._numbers(values, what)
+        if values.shape != ((n or len(values) if values.ndim else 0), *shape):
+            raise InputError(f"{what} of shape {(n or 'N', *shape)} expected, got {values.shape}")
+        return values
+
     def _as_array(self, X):
-        """X as the model's dtype, finite, in [0, 1], and of the size that was fitted."""
-        X = np.asarray(X, self.dtype)
+        """Samples as an array of the model's dtype."""
+        X = self._numbers(X, "data")
         if X.ndim not in (2, 3, 4) or not len(X) or not X[0].size:
             raise InputError("expected samples as (N, features), (N, H, W) or (N, H, W, C), "
                              f"got an array of shape {X.shape}")
-        if not np.isfinite(X).all():
-            raise InputError("the data contain NaN or infinity; remove those samples")
         return X
 
     def _channels(self, X):

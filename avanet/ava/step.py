@@ -11,7 +11,7 @@ import numpy as np
 from avanet.ava.plans import DISCRIMINATOR, MEAN, OWN_OUTPUT, Plan
 from avanet.ava.protocol import Protocol, ascend
 from avanet.ava.rules import RULES
-from avanet.nn import Dense, Logistic, Sequential, initialiser
+from avanet.nn import Dense, Layer, Logistic, Sequential, initialiser
 
 
 class Players(NamedTuple):
@@ -30,22 +30,27 @@ class Pass(NamedTuple):
     caches: list[Any]
 
 
+def player_widths(m: int, n: int, hidden: int, plan: Plan, head_width) -> dict[str, tuple]:
+    """(inputs, hidden units, outputs) of every network that a model has."""
+    there = {"f": plan.encoder, "g": True, "d": plan.needs_d, "D": plan.needs_D}
+    widths = {"f": (m, hidden, head_width(n)), "g": (n, hidden, m), "d": (m, hidden, 1),
+              "D": (n, hidden, 1)}
+    return {name: widths[name] for name in widths if there[name]}
+
+
+NAMES = {"f": "encoder f", "g": "decoder g", "d": "discriminator d", "D": "discriminator D"}
+
+
 def build_players(m, n, hidden, plan: Plan, protocol: Protocol, rng, dtype, head) -> Players:
     """The networks of one channel: every one has one hidden layer, every unit is logistic."""
-
-    def network(name, *widths):
-        layers = []
+    networks: dict[str, Sequential | None] = dict.fromkeys("fgdD")
+    for name, widths in player_widths(m, n, hidden, plan, head.width_of).items():
+        layers: list[Layer] = []
         for n_in, n_out in zip(widths, widths[1:]):
             layers += [Dense(n_in, n_out, initialiser(protocol.start)),
                        Logistic(protocol.s, protocol.m)]
-        return Sequential(layers, rng, dtype, name)
-
-    return Players(
-        f=network("encoder f", m, hidden, head.width) if plan.encoder else None,
-        g=network("decoder g", n, hidden, m),
-        d=network("discriminator d", m, hidden, 1) if plan.needs_d else None,
-        D=network("discriminator D", n, hidden, 1) if plan.needs_D else None,
-    )
+        networks[name] = Sequential(layers, rng, dtype, NAMES[name])
+    return Players(**networks)
 
 
 class Step:

@@ -20,5 +20,5 @@ def warmup(dtypes=("float32", "float64")) -> tuple[float, str]:
 def is_warm() -> bool:
     """Whether compiled kernels of this version are already on disk."""
     from avanet import kernels  # sets the folder
-    return kernels.numba.config.DISABLE_JIT or any(
+    return bool(kernels.numba.config.DISABLE_JIT) or any(
         Path(kernels.numba.config.CACHE_DIR).rglob("*train*.nbc"))

@@ -89,13 +89,23 @@ def reproduce(request: Request) -> None:
         missing = [cell for part, asked in ((folder, cells), (paired, paired_cells))
                    for cell in asked if part.key_of(cell) not in part.results]
         _estimate(missing, images.pixels, request.jobs)
-        with Progress() as progress:
-            total = len(cells) + len(paired_cells)
-            paired_done = sum(paired.key_of(cell) in paired.results for cell in paired_cells)
-            run_cells(cells, work, folder, request.jobs, shared=Task(images.pixels, False),
-                      keep=keep_best, progress=lambda done, _: progress(done + paired_done, total))
-            run_cells(paired_cells, work, paired, request.jobs, shared=Task(images.pixels, True),
-                      progress=lambda done, _: progress(len(cells) + done, total))
+        sweeps = [(folder, cells, False), (paired, paired_cells, True)]
+        total = len(cells) + len(paired_cells)
+
+        def done() -> int:
+            return sum(part.key_of(cell) in part.results for part, asked, _ in sweeps
+                       for cell in asked)
+
+        try:
+            with Progress() as progress:
+                for part, asked, share_draws in sweeps:
+                    elsewhere = done() - sum(part.key_of(cell) in part.results for cell in asked)
+                    run_cells(asked, work, part, request.jobs, keep=keep_best,
+                              shared=Task(images.pixels, share_draws),
+                              progress=lambda here, _: progress(elsewhere + here, total))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"{done()} of {total} cells are kept; the same command goes on") from None
         _report(folder, paired, images)
 
 

@@ -9,11 +9,9 @@ INTERVAL = 5.0  # seconds between two plain lines
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: "under 1 s", "12 s", "3 min", "2 h 10 min"."""
-    if seconds < 1:
-        return "under 1 s"
+    """A time as people say it: "12 s" (at least "1 s"), "3 min", "2 h 10 min"."""
     if seconds < 100:
-        return f"{seconds:.0f} s"
+        return f"{max(seconds, 1):.0f} s"
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"

@@ -10,53 +10,17 @@ files.jsonl     a line per other file that the run has written: what a fresh sta
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from avanet.errors import InputError
+from avanet.files import PARTIAL, told, write_through, write_whole
 
 Line = dict[str, Any]
 ANEW = "give another --out, or --fresh to start anew"
-PARTIAL = ".avanet-partial"
-
-
-@contextmanager
-def told(doing: str, what: object, advice: str = "") -> Iterator[None]:
-    """Turn the system's refusal into an InputError: cannot `doing` `what`: reason`advice`."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot {doing} {what}: {reason}{advice}") from None
-
-
-def write_whole(path: Path, data: bytes, advice: str = "") -> None:
-    """Write a file, and its folder, so that a kill leaves the old file or the new, never half.
-
-    Raises InputError, which ends with `advice`, if the system refuses.
-    """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    with told("write", path, advice):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileIO(partial, "w") as file:
-                _write_through(file, data)
-            os.replace(partial, path)
-        except BaseException:
-            with suppress(OSError):
-                partial.unlink()
-            raise
-
-
-def _write_through(file: FileIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
-    os.fsync(file.fileno())
 
 
 def encode(line: Mapping[str, Any]) -> bytes:
@@ -114,7 +78,7 @@ class Journal:
         data = b"".join(map(encode, lines))
         with told("write", self.path, advice), FileIO(self.path, "a") as file:
             try:
-                _write_through(file, data)
+                write_through(file, data)
             except OSError:
                 file.truncate(self._size)
                 raise

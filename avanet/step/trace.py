@@ -18,6 +18,7 @@ from avanet.ava.plans import variant
 from avanet.ava.rules import Rule
 from avanet.ava.step import Players, Step
 from avanet.errors import InputError
+from avanet.files import write_whole
 from avanet.nn import Dense, Sequential
 from avanet.nn.layers import Layer
 from avanet.verify.objectives import Weights, gradient, logistic
@@ -74,14 +75,10 @@ class TracedLayer(Layer):
     def __init__(self, layer: Layer, player: str, index: int, emit: Emit):
         self._layer, self._player, self._index, self._emit = layer, player, index, emit
         self._evaluations = 0
+        self.name = layer.name
 
     def __getattr__(self, name):
         return getattr(self._layer, name)
-
-    @property
-    def name(self):
-        """The layer's own name."""
-        return self._layer.name
 
     def forward(self, x):
         y, cache = self._layer.forward(x)
@@ -187,10 +184,7 @@ class Trace:
 
     def save(self, path) -> None:
         """Write the trace as JSON."""
-        try:
-            Path(path).write_text(self.to_json(), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+        write_whole(path, self.to_json().encode())
 
     @classmethod
     def load(cls, path) -> "Trace":
@@ -265,8 +259,9 @@ class _Judge:
 
     def __init__(self, model: AVA, players: Players, x, r):
         a = logistic(model._protocol.s, model._protocol.m)
-        networks = Weights(*(player and [(W.astype(float), b.astype(float))
-                                         for W, b in _weights(player)] for player in players))
+        networks = Weights(**{name: player and [(W.astype(float), b.astype(float))
+                                                for W, b in _weights(player)]
+                              for name, player in players._asdict().items()})
         self.networks = networks
         self.point = Point(networks, x.astype(float), r.astype(float), a,
                            model.covariance == "full")

@@ -1,20 +1,20 @@
 """Numerical checks of every layer, loss, rule and model, and of the paper's misprints.
 
-`verify(seed)` returns the results of all items, `misprints(seed)` the errata, `cosines(seed)` how
-far the printed updates point from the true gradients. `everything` and `errata` are what the
-command line prints, line by line.
+`verify(seed)` returns the results of all items. `everything(seed)` and `errata(seed)` are what the
+command line prints, line by line while the checks are made. `avanet.verify.cosines` measures how
+far the printed updates point from the true gradients, `avanet.verify.misprints` lists the errata.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from avanet.verify.cosines import cosines, format_rows
-from avanet.verify.items import items, verify
-from avanet.verify.misprints import Erratum, format_erratum, misprints
+from avanet.verify import cosines, items, misprints
+from avanet.verify.erratum import Erratum, format_erratum
+from avanet.verify.items import verify
 from avanet.verify.result import Item, Result, format_line, run
 
-__all__ = ["Erratum", "Item", "Result", "Run", "cosines", "errata", "everything", "format_erratum",
-           "format_line", "items", "misprints", "verify"]
+__all__ = ["Erratum", "Item", "Result", "Run", "errata", "everything", "format_erratum",
+           "format_line", "verify"]
 
 
 class Run:
@@ -42,7 +42,7 @@ class Run:
             yield self._line(result)
         if self._closing:
             self.cosines = self._closing()
-            yield from ["", *format_rows(self.cosines), ""]
+            yield from ["", *cosines.format_rows(self.cosines), ""]
         failed = sum(not result.passed for result in self.results)
         yield f"{len(self.results)} checks, {failed} failed"
 
@@ -62,9 +62,10 @@ class Run:
 
 def everything(seed: int = 0) -> Run:
     """Every item, and the cosines: `avanet verify`."""
-    return Run((run(item, seed) for item in items()), format_line, lambda: cosines(seed))
+    return Run((run(item, seed) for item in items.items()), format_line,
+               lambda: cosines.cosines(seed))
 
 
 def errata(seed: int = 0) -> Run:
     """The misprints: `avanet verify --errata`."""
-    return Run(misprints(seed), format_erratum)
+    return Run(misprints.misprints(seed), format_erratum)

@@ -4,7 +4,7 @@ import numpy as np
 
 from avanet.verify import compiled, engine, equations, models
 from avanet.verify import objectives as o
-from avanet.verify.result import Item, Outcome, Result, format_line, run, within
+from avanet.verify.result import Item, Outcome, Result, run, within
 
 
 def check_leaning_term(seed: int = 0) -> Outcome:
@@ -28,6 +28,3 @@ def items() -> list[Item]:
 def verify(seed: int = 0) -> list[Result]:
     """Run every item; a failed item has `passed` False, and a note that says where."""
     return [run(item, seed) for item in items()]
-
-
-__all__ = ["Item", "Outcome", "Result", "format_line", "items", "run", "verify"]

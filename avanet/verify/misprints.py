@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from avanet.verify import misprints_covariance, misprints_equations, misprints_results
-from avanet.verify.erratum import Erratum, format_erratum
+from avanet.verify.erratum import Erratum
 
 
 def misprints(seed: int = 0) -> Iterator[Erratum]:
@@ -22,6 +22,3 @@ def misprints(seed: int = 0) -> Iterator[Erratum]:
     found += misprints_results.on_images(seed)
     found += misprints_results.on_tables()
     yield from sorted(found, key=lambda erratum: erratum.number)
-
-
-__all__ = ["Erratum", "format_erratum", "misprints"]

@@ -166,7 +166,7 @@ def _frozen_decoder(b: Bench) -> Erratum:
 def _real_and_fake(b: Bench) -> Erratum:
     p = b.point("ava3", "printed")
     reversed_, true = (
-        by_weights(lambda D: o.balance_of(D, real, fake, p.a).sum(), p.w.D)
+        by_weights(lambda D: o.balance_of(D, real, fake, p.a).mean(), p.w.D)
         for real, fake in ((p.mu_, p.mu), (p.mu, p.mu_)))
     return Erratum(
         14, "before Eq. 11", "fake mean mu(x) from real mean mu(x')", "real mu(x), fake mu(x')",
@@ -217,7 +217,7 @@ def _derivative_of_log(b: Bench) -> Erratum:
 
 def _which_pass(b: Bench) -> Erratum:
     p = b.point("ava2", "printed")
-    on_x, on_x_ = (by_weights(lambda d: (p.C * o.verdict(d, x, p.a)).sum(), p.w.d)
+    on_x, on_x_ = (by_weights(lambda d: (p.C * o.verdict(d, x, p.a)).mean(), p.w.d)
                    for x in (p.x, p.x_))
     return notation(17, "Eqs. 10 and 16", "d_0, D_0, of no stated pass", "those of x' and mu(x')",
                     f"a choice; on x's pass the leaning term would be "

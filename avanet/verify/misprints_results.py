@@ -1,16 +1,17 @@
 """Misprints of the metric and the results, held against the published tables and the images.
 
 Trained on the bundled images, whose scores lie within 0.01 of those on the authors': a reading is
-right if it comes as close to a published number.
+right if it comes that close to a published number.
 """
 
 from collections.abc import Iterator
 from statistics import pstdev
+from typing import NamedTuple
 
 import numpy as np
 
 from avanet import data
-from avanet.ava.balance import Score, score, score_trivial
+from avanet.ava.balance import score, score_trivial
 from avanet.ava.model import AVA
 from avanet.ava.plans import VARIANTS
 from avanet.ava.published import MODELS, PUBLISHED, PUBLISHED_TABLE3, table3
@@ -19,27 +20,42 @@ from avanet.verify.erratum import Erratum
 DATA_TOLERANCE = 0.01
 ROUNDING = 0.00005
 RATE = 0.5
+TRAININGS = 4  # whose mean is compared
+SEED_TOLERANCE = 0.01  # single trainings of VAE and AVA3 have a standard deviation of 0.005
 
 
-def trained(model: str, rules: str, images, seed: int) -> Score:
-    """BM of one model, trained and scored as the published numbers were."""
-    fitted = AVA(model, rules=rules, rate=RATE, random_state=seed).fit(images)
-    return score(fitted, images, np.random.default_rng((seed, 1)))
+class Mean(NamedTuple):
+    """BM over several trainings: both readings of Eq. 17, and that of the best image."""
+
+    absolute: float
+    printed: float
+    best: float
+
+
+def trained(model: str, rules: str, images, seed: int) -> Mean:
+    """BM of a model, trained and scored as the published numbers were, from several draws."""
+    scores = []
+    for k in range(TRAININGS):
+        fitted = AVA(model, rules=rules, rate=RATE, random_state=np.random.default_rng((seed, k)))
+        scored = score(fitted.fit(images), images, np.random.default_rng((seed, k, 1)))
+        scores.append((*scored.balance, scored.best))
+    return Mean(*np.mean(scores, axis=0).tolist())
 
 
 def on_images(seed: int) -> Iterator[Erratum]:
     """What training on the images shows."""
     images = data.load("orbit").pixels
 
-    ava3, letter, printed = PUBLISHED["ava3", RATE], *(
-        trained("ava3", rules, images, seed).balance.absolute for rules in ("letter", "printed"))
+    ava3 = PUBLISHED["ava3", RATE]
+    letter, printed = (trained("ava3", rules, images, seed).absolute
+                       for rules in ("letter", "printed"))
     yield Erratum(
         6, "AVA3's and AVA4's lists", "a'_d(d(x'|Psi*)) in Phi, though nothing trains Psi",
         "Phi without it", abs(letter - ava3), abs(printed - ava3),
         f"AVA3 at rate {RATE}: {letter:.4f} with it, {printed:.4f} without, published {ava3:.4f}",
-        DATA_TOLERANCE)
+        DATA_TOLERANCE + SEED_TOLERANCE)
 
-    ava1, ours = PUBLISHED["ava1", RATE], trained("ava1", "as-run", images, seed).balance
+    ava1, ours = PUBLISHED["ava1", RATE], trained("ava1", "as-run", images, seed)
     black = score_trivial(images)["black"]
     yield Erratum(
         9, "Eq. 17", "d (1 - d)", "|d (1 - d)|",
@@ -48,13 +64,13 @@ def on_images(seed: int) -> Iterator[Erratum]:
         f"published {ava1:.4f}; an all-black image scores {black.printed:.4f} and "
         f"{black.absolute:.4f}", DATA_TOLERANCE)
 
-    vae, scored = PUBLISHED["vae", RATE], trained("ava-vae", "as-run", images, seed)
-    average = scored.balance.absolute
+    vae, ours = PUBLISHED["vae", RATE], trained("ava-vae", "as-run", images, seed)
     yield Erratum(
         10, "before Eq. 17", "the best image, against N = 10 test images",
-        "N = 10 random images against each of the 36, averaged", abs(scored.best - vae),
-        abs(average - vae), f"VAE at rate {RATE}: {scored.best:.4f} the best, {average:.4f} on "
-        f"average, published {vae:.4f}", DATA_TOLERANCE)
+        "N = 10 random images against each of the 36, averaged", abs(ours.best - vae),
+        abs(ours.absolute - vae), f"VAE at rate {RATE}: {ours.best:.4f} the best, "
+        f"{ours.absolute:.4f} on average, published {vae:.4f}",
+        DATA_TOLERANCE + SEED_TOLERANCE)
 
 
 def on_tables() -> Iterator[Erratum]:

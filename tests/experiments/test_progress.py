@@ -30,7 +30,7 @@ def clock(monkeypatch):
 @pytest.mark.parametrize(
     "seconds, text",
     [
-        (0.4, "under 1 s"),
+        (0.4, "1 s"),
         (1, "1 s"),
         (99.4, "99 s"),
         (100, "2 min"),
@@ -48,7 +48,7 @@ def test_estimate_counts_the_rounds_of_the_workers():
     assert estimate(2.0, 12, 2) == "about 12 s"
     assert estimate(2.0, 13, 2) == "about 14 s"
     assert estimate(2.0, 1, 4) == "about 2 s"
-    assert estimate(0.001, 10, 1) == "about under 1 s"
+    assert estimate(0.001, 10, 1) == "about 1 s"
 
 
 def test_describe():

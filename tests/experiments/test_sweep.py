@@ -43,12 +43,13 @@ def in_this_process(work, shared, jobs):
 
 @contextmanager
 def at_once(work, shared, jobs):
-    """A pool whose cells are done when they are submitted, so that they come in groups."""
+    """A pool whose cells are done when they are submitted, but for those without an outcome."""
 
     class Pool:
         def submit(self, cell):
             future = Future()
-            future.set_result(work(cell, shared))
+            if (outcome := work(cell, shared)) is not None:
+                future.set_result(outcome)
             return future
 
     yield Pool()
@@ -295,6 +296,20 @@ def test_an_interrupt_stops_soon_and_keeps_what_is_done(tmp_path, undisturbed, n
     assert errors == f"{len(lines)} of 40 cells are kept; the same command goes on\n"
     sweep(tmp_path, 40)
     assert results(tmp_path) == undisturbed
+
+
+def test_an_interrupt_keeps_what_is_finished_but_not_written(tmp_path):
+    def work(cell, shared):
+        if cell["seed"] == 7:
+            signal.raise_signal(signal.SIGINT)
+            return None
+        return sweep_work.draw(cell, shared)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="^7 of 40 cells are kept; the same command goes"):
+        sweep(tmp_path, 40, jobs=2, work=work, pool=at_once)
+    assert len(read_lines(tmp_path / "results.jsonl")[0]) == 7
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 @posix

@@ -1,0 +1,48 @@
+"""Files that are old or new, never half, and the system's refusals in one line."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+
+from avanet.errors import InputError
+
+PARTIAL = ".avanet-partial"
+
+
+@contextmanager
+def told(doing: str, what: object, advice: str = "") -> Iterator[None]:
+    """Turn the system's refusal into an InputError: cannot `doing` `what`: reason`advice`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cannot {doing} {what}: {reason}{advice}") from None
+
+
+def write_whole(path: str | Path, data: bytes, advice: str = "") -> None:
+    """Write a file, and its folder, so that a kill leaves the old file or the new, never half.
+
+    Raises InputError, which ends with `advice`, if the system refuses.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    with told("write", path, advice):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileIO(partial, "w") as file:
+                write_through(file, data)
+            os.replace(partial, path)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink()
+            raise
+
+
+def write_through(file: FileIO, data: bytes) -> None:
+    """Write all of the data, through to the disk."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest):]
+    os.fsync(file.fileno())

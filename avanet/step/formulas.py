@@ -1,0 +1,644 @@
+r"""The paper's equations as LaTeX, and their way to MathML (page) and Unicode (terminal).
+
+`FORMULAS` has one entry for each rule that a trace names, `formula_name` the entry that fits the
+terms a rule was called with, `PAPER` the paper's own numbered lines.
+Terms are marked where they stand: `\term{x_}{x'_i}` is the term x_ of the rule, printed x'_i.
+The subset of LaTeX understood here is the one used here; anything else is a ValueError.
+"""
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from avanet.ava.plans import variant
+
+FAKE_d, FAKE_D = r"\frac{a'_d(d(x'))}{1 - d(x')}", r"\frac{a'_D(D(\mu(x')))}{1 - D(\mu(x'))}"
+REAL_d, REAL_D = r"\frac{a'_d(d(x))}{d(x)}", r"\frac{a'_D(D(\mu(x)))}{D(\mu(x))}"
+KL = r"\mathrm{KL}(\mu(x), \Sigma(x) \mid N(0, I))"
+HALF_SQUARE = r"\frac{1}{2} \lVert x - x' \rVert^2"
+
+
+@dataclass(frozen=True)
+class Formula:
+    r"""One equation, for one element i of its result.
+
+    Attributes
+    ----------
+    title : str
+        What it computes, in words.
+    equation : str
+        Its number in the paper; empty for the engine's own steps.
+    player : str
+        "f", "g", "d", "D", or empty where no player has it alone.
+    result : str
+        LaTeX of the left side.
+    symbols : str
+        LaTeX of the right side as the paper has it, each term as `\term{name}{...}`, the names
+        being the parameters of the rule's function.
+    closed : str
+        The right side in the form that is computed, where that is another one.
+    summed : bool
+        Whether `closed` is the summand of a sum over i rather than the whole.
+    """
+
+    title: str
+    equation: str
+    player: str
+    result: str
+    symbols: str
+    closed: str = ""
+    summed: bool = False
+
+    @property
+    def latex(self) -> str:
+        """Left side = right side."""
+        return f"{self.result} = {self.symbols}"
+
+    @property
+    def computed(self) -> str:
+        """The right side that numbers are put into."""
+        return self.closed or self.symbols
+
+
+FORMULAS = {
+    "sample_code": Formula(
+        "The code z is drawn", "8", "f", "z_i",
+        r"\term{mu}{\mu_i} + \sqrt{\term{var}{\Sigma_i}}\,\term{r}{r_i}"),
+    "mean_error": Formula(
+        "Error of the encoder's mean", "5", "f", r"\delta_{\mu_i}",
+        r"-\term{mu}{\mu_i}\,\term{slope}{a'_f(\mu_i)}"),
+    "assessed_mean_error": Formula(
+        "Error of the encoder's mean, assessed by D", "14", "f", r"\delta_{\mu_i}",
+        rf"-\left(\term{{mu}}{{\mu_i}} - \term{{pull}}{{{FAKE_D}}}\right)"
+        r"\,\term{slope}{a'_f(\mu_i)}",
+        r"-\left(\term{mu}{\mu_i} - \term{pull}{p_D}\right)\,\term{slope}{a'_f(\mu_i)}"),
+    "variance_error": Formula(
+        "Error of the encoder's variance", "5", "f", r"\delta_{\Sigma_i}",
+        r"\frac{1}{2}\left({\term{var}{\Sigma_i}}^{-1} - \term{identity}{1}\right)"
+        r"\,\term{slope}{a'_f(\Sigma_i)}"),
+    "cholesky_error": Formula(
+        "Error of the encoder's Cholesky factor", "5", "f", r"\delta_{L_{ij}}",
+        r"\frac{[i = j]}{\term{L}{L_{ij}}} - \term{identity}{1}\,\term{L}{L_{ij}}"),
+    "pull_d": Formula(
+        "What d says of x'", "6", "g", "p_d",
+        rf"{FAKE_d} = \term{{s}}{{s}}\,\term{{d}}{{d(x')}}",
+        r"\term{s}{s}\,\term{d}{d(x')}"),
+    "pull_D": Formula(
+        "What D says of the mean of x'", "14", "f", "p_D",
+        rf"{FAKE_D} = \term{{s}}{{s}}\,\term{{d}}{{D(\mu(x'))}}",
+        r"\term{s}{s}\,\term{d}{D(\mu(x'))}"),
+    "own_pull_g": Formula(
+        "What the authors' program has in place of d", "6", "g", "p_i",
+        r"\frac{1}{2}\,\term{y}{x'_i}"),
+    "own_pull_f": Formula(
+        "What the authors' program has in place of D", "14", "f", "p_i",
+        r"\frac{1}{2}\,\term{y}{\mu_i}"),
+    "decoder_error": Formula(
+        "Error of the decoder", "6", "g", r"\delta_i",
+        rf"\left(\left(\term{{x}}{{x_i}} - \term{{x_}}{{x'_i}}\right)"
+        rf" + \term{{pull}}{{{FAKE_d}}}\right)\,\term{{slope}}{{a'_g(x'_i)}}",
+        r"\left(\left(\term{x}{x_i} - \term{x_}{x'_i}\right) + \term{pull}{p_d}\right)"
+        r"\,\term{slope}{a'_g(x'_i)}"),
+    "plain_decoder_error": Formula(
+        "Error of the decoder, without d", "6", "g", r"\delta_i",
+        r"\left(\term{x}{x_i} - \term{x_}{x'_i}\right)\,\term{slope}{a'_g(x'_i)}"),
+    "own_decoder_error": Formula(
+        "Error of the decoder, as run", "6", "g", r"\delta_i",
+        r"\left(\left(\term{x}{x_i} - \term{x_}{x'_i}\right)"
+        r" + \term{pull}{\frac{1}{2} x'_i}\right)\,\term{slope}{a'_g(x'_i)}"),
+    "own_mean_error": Formula(
+        "Error of the encoder's mean, as run", "14", "f", r"\delta_{\mu_i}",
+        r"-\left(\term{mu}{\mu_i} - \term{pull}{\frac{1}{2} \mu_i}\right)"
+        r"\,\term{slope}{a'_f(\mu_i)}"),
+    "real_error_d": Formula(
+        "Error of d on the real x", "7", "d", r"\delta",
+        rf"{REAL_d} = \term{{s}}{{s}}\left(1 - \term{{d}}{{d(x)}}\right)",
+        r"\term{s}{s}\left(1 - \term{d}{d(x)}\right)"),
+    "fake_error_d": Formula(
+        "Error of d on the fake x'", "7", "d", r"\delta",
+        rf"-{FAKE_d} = -\term{{s}}{{s}}\,\term{{d}}{{d(x')}}",
+        r"-\term{s}{s}\,\term{d}{d(x')}"),
+    "real_error_D": Formula(
+        "Error of D on the real mean", "13", "D", r"\delta",
+        rf"{REAL_D} = \term{{s}}{{s}}\left(1 - \term{{d}}{{D(\mu(x))}}\right)",
+        r"\term{s}{s}\left(1 - \term{d}{D(\mu(x))}\right)"),
+    "fake_error_D": Formula(
+        "Error of D on the fake mean", "13", "D", r"\delta",
+        rf"-{FAKE_D} = -\term{{s}}{{s}}\,\term{{d}}{{D(\mu(x'))}}",
+        r"-\term{s}{s}\,\term{d}{D(\mu(x'))}"),
+    "leaning_sum_d": Formula(
+        "Leaning sum of the decoder", "10", "d", "C",
+        r"\sum_i \left(\term{x}{x_i} - \term{x_}{x'_i}\right)\,\term{slope}{a'_g(x'_i)}",
+        r"\left(\term{x}{x_i} - \term{x_}{x'_i}\right)\,\term{slope}{a'_g(x'_i)}", summed=True),
+    "leaning_error_d": Formula(
+        "Error of d on the fake x', leaning to the decoder", "10", "d", r"\delta",
+        rf"-{FAKE_d} + \term{{slope}}{{a'_d(d_0)}}\,\term{{C}}{{C}}",
+        r"-\term{s}{s}\,\term{d}{d(x')} + \term{slope}{a'_d(d_0)}\,\term{C}{C}"),
+    "leaning_sum_D": Formula(
+        "Leaning sum of the encoder", "16", "D", "C",
+        r"\sum_i \left(\term{x}{\mu(x)_i} - \term{x_}{\mu(x')_i}\right)"
+        r"\,\term{slope}{a'_f(\mu(x')_i)}",
+        r"\left(\term{x}{\mu(x)_i} - \term{x_}{\mu(x')_i}\right)"
+        r"\,\term{slope}{a'_f(\mu(x')_i)}", summed=True),
+    "leaning_error_D": Formula(
+        "Error of D on the fake mean, leaning to the encoder", "16", "D", r"\delta",
+        rf"-{FAKE_D} + \term{{slope}}{{a'_D(D_0)}}\,\term{{C}}{{C}}",
+        r"-\term{s}{s}\,\term{d}{D(\mu(x'))} + \term{slope}{a'_D(D_0)}\,\term{C}{C}"),
+    "exact_decoder_error": Formula(
+        "Error of the decoder, exact", "12", "g", r"\delta_i",
+        r"\term{e}{e_i}\,\term{slope}{a'_g(x'_i)}"),
+    "exact_mean_error": Formula(
+        "Error of the encoder's mean, exact", "12", "f", r"\delta_{\mu_i}",
+        r"\left(\term{h}{h_i} - \term{mu}{\mu_i}\right)\,\term{slope}{a'_f(\mu_i)}"),
+    "exact_variance_error": Formula(
+        "Error of the encoder's variance, exact", "12", "f", r"\delta_{\Sigma_i}",
+        r"\left(\frac{\term{h}{h_i}\,\term{r}{r_i}}{2\,\sqrt{\term{var}{\Sigma_i}}}"
+        r" + \frac{1}{2}\left({\term{var}{\Sigma_i}}^{-1} - 1\right)\right)"
+        r"\,\term{slope}{a'_f(\Sigma_i)}"),
+    "forward": Formula(
+        "A unit's net input", "", "", "v_j",
+        r"\sum_i \term{x}{x_i}\,\term{W}{W_{ij}} + \term{b}{b_j}"),
+    "activation": Formula(
+        "A unit's output", "", "", "y_j",
+        r"a(\term{v}{v_j}) = \frac{1}{1 + e^{-s (v_j - m)}}", r"a(\term{v}{v_j})"),
+    "hidden_error": Formula(
+        "Error of a hidden unit", "", "", r"\delta_i",
+        r"a'(v_i) \sum_j \term{W}{W_{ij}}\,\term{delta}{\delta_j},\quad"
+        r" a'(v_i) = \term{s}{s}\,\term{y}{y_i} (1 - \term{y}{y_i})"),
+    "weight_update": Formula(
+        "A weight's update", "", "", "W_{ij}",
+        r"\term{W}{W_{ij}} + \term{rate}{\gamma}\,\term{x}{x_i}\,\term{delta}{\delta_j}"),
+    "bias_update": Formula(
+        "A bias's update", "", "", "b_j",
+        r"\term{b}{b_j} + \term{rate}{\gamma}\,\term{delta}{\delta_j}"),
+}
+
+
+def formula_name(where: str, pull, own: bool = False) -> str:
+    """The entry of `FORMULAS` for a rule, by what its second term was.
+
+    Parameters
+    ----------
+    where : str
+        The rule's name in a trace.
+    pull
+        Its term of that name; a plain 0 where the model has no discriminator.
+    own : bool
+        Whether the unit's own output stands in the discriminator's place.
+    """
+    if where == "decoder_error" and not isinstance(pull, list):
+        return "plain_decoder_error"
+    if own:
+        return {"decoder_error": "own_decoder_error",
+                "assessed_mean_error": "own_mean_error"}.get(where, where)
+    return where
+
+
+_B_d = r"\log d(x) + \log(1 - d(x'))"
+_B_D = r"\log D(\mu(x)) + \log(1 - D(\mu(x')))"
+_L_D = r"\log(1 - D(\mu(x')))"
+
+PAPER = {
+    "1": rf"l_{{VAE}} = {HALF_SQUARE} + {KL}",
+    "2": rf"b_{{GAN}} = {_B_d}",
+    "3": rf"l_{{AVA}} = {HALF_SQUARE} + {KL} + \log(1 - d(x'))",
+    "4": rf"b_{{AVA}} = {_B_d}",
+    "5": r"\Theta = \Theta - \gamma \left(\mu(x) - \frac{1}{2} \Sigma(x)^{-1} + \frac{1}{2} I"
+         r"\right) a'_f(x)",
+    "6": rf"\Phi_i = \Phi_i + \gamma \left((x_i - x'_i) + {FAKE_d}\right) a'_g(x'_i)",
+    "7": rf"\Psi = \Psi + \gamma \left({REAL_d} - {FAKE_d}\right)",
+    "8": r"z = \mu(x) + \Sigma(x)^{\frac{1}{2}} r",
+    "9": rf"b_{{AVA}} = {_B_d} - {HALF_SQUARE}",
+    "10": rf"\Psi = \Psi + \gamma \left({REAL_d} - {FAKE_d}"
+          r" + a'_d(d_0) \sum_i (x_i - x'_i) a'_g(x'_i)\right)",
+    "11": rf"B_{{AVA}} = {_B_D}",
+    "12": rf"l_{{AVA}} = {HALF_SQUARE} + {KL} + \log(1 - d(x')) + {_L_D}",
+    "13": rf"\Lambda = \Lambda + \gamma \left({REAL_D} - {FAKE_D}\right)",
+    "14": r"\Theta_\mu = \Theta_\mu - \gamma \left(\mu(x)"
+          r" - \frac{a'_D(D(x'))}{1 - D(x')}\right) a'_f(x)",
+    "15": rf"B_{{AVA}} = {_B_D} - \frac{{1}}{{2}} \lVert \mu(x) - \mu(x') \rVert^2",
+    "16": rf"\Lambda = \Lambda + \gamma \left({REAL_D} - {FAKE_D}"
+          r" + a'_D(D_0) \sum_i (\mu(x)_i - \mu(x')_i) a'_g(\mu(x')_i)\right)",
+    "17": r"BM = \frac{1}{N} \sum_i \frac{1}{n_i} \sum_j d_{ij} (1 - d_{ij})",
+}
+
+
+def objective(model: str, rules: str, player: str) -> str:
+    """LaTeX of what a player's update maximises, as a function of its own weights.
+
+    A bar marks what is frozen at its value before the update.
+
+    Raises
+    ------
+    InputError
+        For an unknown model.
+    """
+    v = variant(model)
+    assessed = {"f": v.assess_encoder, "g": v.assess_decoder}.get(player, False)
+    if rules == "exact":
+        return _exact_objective(v, player)
+    if player in "dD":
+        return _balance(v, rules, player)
+    if rules.startswith("as-run"):
+        return _as_run_objective(player, assessed, "2" if rules == "as-run-mu4" else r"\frac{1}{2}")
+    if player == "g":
+        pulled = assessed or rules == "letter" and v.assess_encoder
+        return f"-{HALF_SQUARE}" + (
+            r" - \log(1 - a_d(\bar{v}_0 + \sum_i (x'_i - \bar{x}'_i)))" if pulled else "")
+    return f"-{KL}" + (
+        r" - \log(1 - a_D(\bar{V}_0 + \sum_i (\mu_i - \bar{\mu}_i)))" if assessed else "")
+
+
+def _balance(v, rules: str, player: str) -> str:
+    value = _B_d if player == "d" else _B_D
+    fake = "d(x')" if player == "d" else r"D(\mu(x'))"
+    if rules == "letter":
+        net_input = "v(x')" if player == "d" else r"V(\mu(x'))"
+        value = rf"\bar{{K}}\,{net_input} + \log(1 - {fake})"
+    leans = v.lean_decoder if player == "d" else v.lean_encoder
+    return value + (rf" + \bar{{C}}\,{fake}" if leans else "")
+
+
+def _as_run_objective(player: str, assessed: bool, factor: str) -> str:
+    if player == "g":
+        return f"-{HALF_SQUARE}" + (r" + \frac{1}{4} \lVert x' \rVert^2" if assessed else "")
+    mean = rf"-{factor} \lVert \mu \rVert^2"
+    own = r" + \frac{1}{4} \lVert \mu \rVert^2" if assessed else ""
+    return rf"{mean} + \frac{{1}}{{2}} \sum_i \log \Sigma_i{own}"
+
+
+def _exact_objective(v, player: str) -> str:
+    if player in "dD":
+        leans = v.lean_decoder if player == "d" else v.lean_encoder
+        difference = HALF_SQUARE if player == "d" else (
+            r"\frac{1}{2} \lVert \mu(x) - \mu(x') \rVert^2")
+        return (_B_d if player == "d" else _B_D) + (f" - {difference}" if leans else "")
+    parts = [HALF_SQUARE, KL] if v.encoder else []
+    parts += [r"\log(1 - d(x'))"] if v.assess_decoder else []
+    parts += [_L_D] if v.assess_encoder else []
+    return "-" + (parts[0] if len(parts) == 1 else rf"\left({' + '.join(parts)}\right)")
+
+
+# Reading ---------------------------------------------------------------------------------------
+
+
+class Node(NamedTuple):
+    """A piece of a formula: what it is, its text, and the pieces inside."""
+
+    kind: str
+    text: str = ""
+    parts: tuple = ()
+
+
+LETTERS = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ϵ", "theta": "θ",
+    "lambda": "λ", "mu": "μ", "phi": "φ", "psi": "ψ", "sigma": "σ", "Theta": "Θ", "Phi": "Φ",
+    "Psi": "Ψ", "Lambda": "Λ", "Sigma": "Σ", "Delta": "Δ", "partial": "∂", "nabla": "∇",
+    "infty": "∞",
+}
+SIGNS = {
+    "cdot": "·", "times": "×", "leftarrow": "←", "to": "→", "mid": "|", "sim": "∼", "approx": "≈",
+    "le": "≤", "ge": "≥", "ne": "≠", "in": "∈", "dots": "…", "lVert": "‖", "rVert": "‖",
+    "pm": "±", "propto": "∝",
+}
+FUNCTIONS = ("log", "exp", "tr", "det", "max", "min", "argmin", "argmax", "diag")
+SPACES = {",": "0.17em", ";": "0.28em", "quad": "1em", " ": "0.28em"}
+STYLES = ("mathrm", "text", "operatorname")
+TOKEN = re.compile(r"\s*(\\[A-Za-z]+|\\.|[0-9]+(?:\.[0-9]+)?|.)", re.DOTALL)
+
+
+class _Reader:
+    """Recursive descent over the LaTeX source."""
+
+    def __init__(self, source: str):
+        self.source, self.at = source, 0
+
+    def error(self, what: str) -> ValueError:
+        return ValueError(f"{what} at character {self.at} of {self.source!r}")
+
+    def peek(self) -> str:
+        match = TOKEN.match(self.source, self.at)
+        return match[1] if match and match[1].strip() or match and match[1] == "\\ " else ""
+
+    def next(self) -> str:
+        token = self.peek()
+        if token:
+            self.at = TOKEN.match(self.source, self.at).end()
+        return token
+
+    def expect(self, token: str) -> None:
+        if self.next() != token:
+            raise self.error(f"expected {token!r}")
+
+    def raw(self) -> str:
+        """The characters of a braced argument."""
+        self.expect("{")
+        end = self.source.find("}", self.at)
+        if end < 0:
+            raise self.error("expected '}'")
+        text, self.at = self.source[self.at: end], end + 1
+        return text
+
+    def row(self, *ends: str) -> Node:
+        parts = []
+        while self.peek() not in ("", *ends):
+            parts.append(self.scripted())
+        if ends and not self.peek():
+            raise self.error(f"expected {ends[0]!r}")
+        return parts[0] if len(parts) == 1 else Node("row", "", tuple(parts))
+
+    def group(self) -> Node:
+        """A braced argument, or one token."""
+        if self.peek() != "{":
+            return self.atom()
+        self.next()
+        row = self.row("}")
+        self.next()
+        return row
+
+    def scripted(self) -> Node:
+        base = self.atom()
+        primes, sub, sup = "", None, None
+        while (token := self.peek()) in ("'", "_", "^") and token:
+            self.next()
+            if token == "'":
+                primes += "′"
+            elif token == "_" and sub is None:
+                sub = self.group()
+            elif token == "^" and sup is None:
+                sup = self.group()
+            else:
+                raise self.error("two subscripts or two superscripts")
+        if primes:
+            prime = Node("sign", primes)
+            sup = prime if sup is None else Node("row", "", (prime, sup))
+        if sub is None and sup is None:
+            return base
+        return Node("scripts", "", (base, sub, sup))
+
+    def atom(self) -> Node:
+        token = self.next()
+        if not token:
+            raise self.error("unexpected end")
+        if token == "{":
+            self.at -= 1
+            return self.group()
+        if token in "}_^'&#$%~":
+            raise self.error(f"unexpected {token!r}")
+        if token[0] != "\\":
+            return _character(token)
+        return self.command(token[1:])
+
+    def command(self, name: str) -> Node:
+        if name in LETTERS:
+            return Node("letter", LETTERS[name])
+        if name in SIGNS:
+            return Node("sign", SIGNS[name])
+        if name == "|":
+            return Node("sign", "‖")
+        if name in SPACES:
+            return Node("space", SPACES[name])
+        if name in FUNCTIONS:
+            return Node("function", name)
+        if name == "sum":
+            return Node("sum", "∑")
+        if name == "frac":
+            return Node("frac", "", (self.group(), self.group()))
+        if name == "sqrt":
+            return Node("sqrt", "", (self.group(),))
+        if name == "term":
+            return Node("term", self.raw(), (self.group(),))
+        if name in ("bar", "hat"):
+            return Node("accent", {"bar": "¯", "hat": "^"}[name], (self.group(),))
+        if name == "mathbf":
+            return Node("bold", self.raw())
+        if name in STYLES:
+            return Node("text", self.raw())
+        if name == "left":
+            opening = self.next()
+            inside = self.row(r"\right")
+            self.next()
+            closing = self.next()
+            if opening not in "([|." or closing not in ")]|.":
+                raise self.error("only ( ) [ ] | grow")
+            return Node("fence", opening + closing, (inside,))
+        raise self.error(f"unknown command \\{name}")
+
+
+def _character(token: str) -> Node:
+    if token[0].isdigit():
+        return Node("number", token)
+    if token.isalpha():
+        return Node("letter", token)
+    return Node("sign", {"-": "−", "*": "∗"}.get(token, token))
+
+
+def read(latex: str) -> Node:
+    """The tree of a formula.
+
+    Raises
+    ------
+    ValueError
+        For what lies outside the subset, naming it and its place.
+    """
+    reader = _Reader(latex)
+    return reader.row()
+
+
+def terms(latex: str) -> dict[str, str]:
+    r"""The LaTeX of each `\term`, by name, the first occurrence of each."""
+    found: dict[str, str] = {}
+    for name, start, end in _term_spans(latex):
+        found.setdefault(name, latex[start:end])
+    return found
+
+
+def with_values(latex: str, values: Mapping[str, str]) -> str:
+    r"""The formula with the content of each `\term` replaced by its value, a number as text.
+
+    Negative numbers are put in parentheses. Terms without a value keep their symbols.
+    """
+    result, last = [], 0
+    for name, start, end in _term_spans(latex):
+        if name in values:
+            value = values[name]
+            negative = value.lstrip().startswith(("-", "−"))
+            result += [latex[last:start], f"({value})" if negative else value]
+            last = end
+    return "".join([*result, latex[last:]])
+
+
+def _term_spans(latex: str) -> list[tuple[str, int, int]]:
+    """Name, start and end of the content of each term."""
+    spans = []
+    for match in re.finditer(r"\\term\{(\w+)\}\{", latex):
+        depth, end = 1, match.end()
+        while depth and end < len(latex):
+            depth += {"{": 1, "}": -1}.get(latex[end], 0)
+            end += 1
+        spans.append((match[1], match.end(), end - 1))
+    return spans
+
+
+# Writing ---------------------------------------------------------------------------------------
+
+
+def to_mathml(latex: str, display: bool = False) -> str:
+    """The formula as a MathML element; terms become <mrow data-term="name">.
+
+    Parameters
+    ----------
+    display : bool
+        With fractions and sums of full size, to stand on a line of its own.
+
+    Raises
+    ------
+    ValueError
+        For what lies outside the subset.
+    """
+    mode = ' displaystyle="true"' if display else ""
+    return f'<math{mode} class="formula">{_mathml(read(latex))}</math>'
+
+
+def _mathml(node: Node) -> str:
+    return MATHML[node.kind](node)
+
+
+def _mathml_scripts(node: Node) -> str:
+    base, sub, sup = node.parts
+    limits = base.kind == "sum"
+    tag = ("munder" if limits else "msub") if sup is None else (
+        ("mover" if limits else "msup") if sub is None else "munderover" if limits else "msubsup")
+    inside = "".join(_mathml(part) for part in (base, sub, sup) if part is not None)
+    return f"<{tag}>{inside}</{tag}>"
+
+
+def _mathml_fence(node: Node) -> str:
+    opening, closing = ("" if side == "." else f'<mo stretchy="true">{side}</mo>'
+                        for side in list(node.text))
+    return f"<mrow>{opening}{_mathml(node.parts[0])}{closing}</mrow>"
+
+
+def _tagged(tag: str) -> Callable[[Node], str]:
+    return lambda node: f"<{tag}>{html.escape(node.text)}</{tag}>"
+
+
+def _inside(tag: str) -> Callable[[Node], str]:
+    return lambda node: f"<{tag}>{''.join(_mathml(part) for part in node.parts)}</{tag}>"
+
+
+def _mathml_sign(node: Node) -> str:
+    grows = ' stretchy="false"' if node.text in "()[]|‖" else ""
+    return f"<mo{grows}>{html.escape(node.text)}</mo>"
+
+
+MATHML: dict[str, Callable[[Node], str]] = {
+    "row": _inside("mrow"),
+    "frac": _inside("mfrac"),
+    "sqrt": _inside("msqrt"),
+    "letter": _tagged("mi"),
+    "number": _tagged("mn"),
+    "text": _tagged("mtext"),
+    "sum": lambda node: '<mo movablelimits="false">∑</mo>',
+    "sign": _mathml_sign,
+    "function": lambda node: f'<mi>{node.text}</mi><mspace width="0.17em"></mspace>',
+    "bold": lambda node: f'<mi style="font-weight:bold">{html.escape(node.text)}</mi>',
+    "space": lambda node: f'<mspace width="{node.text}"></mspace>',
+    "scripts": _mathml_scripts,
+    "fence": _mathml_fence,
+    "accent": lambda node: f"<mover>{_mathml(node.parts[0])}<mo>{node.text}</mo></mover>",
+    "term": lambda node: (f'<mrow data-term="{html.escape(node.text)}">'
+                          f"{_mathml(node.parts[0])}</mrow>"),
+}
+
+SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvx+-−()=",
+                      "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ₊₋₋₍₎₌"))
+SUPERSCRIPTS = dict(zip("0123456789in+-−()=", "⁰¹²³⁴⁵⁶⁷⁸⁹ⁱⁿ⁺⁻⁻⁽⁾⁼"))
+SPACED = "+−=←→≈∼≤≥≠∈|±∝"
+
+
+def to_unicode(latex: str) -> str:
+    """The formula as one line of Unicode text, for the terminal.
+
+    Subscripts and superscripts that Unicode lacks are written a_d and e^(...), fractions (a)/(b).
+
+    Raises
+    ------
+    ValueError
+        For what lies outside the subset.
+    """
+    text = re.sub(r" +", " ", _unicode(read(latex))).strip()
+    return re.sub(r"\b(log|exp) \(", r"\1(", text)
+
+
+def _unicode(node: Node) -> str:
+    if node.kind == "row":
+        return _unicode_row(node.parts)
+    if node.kind == "scripts":
+        return _unicode_scripts(*node.parts)
+    if node.kind == "frac":
+        text = "/".join(_closed(part) for part in node.parts)
+        return {"1/2": "½", "1/4": "¼"}.get(text, text)
+    if node.kind == "sqrt":
+        return "√" + _closed(node.parts[0])
+    if node.kind == "fence":
+        opening, closing = (side.strip(".") for side in list(node.text))
+        return f"{opening}{_unicode(node.parts[0]).strip()}{closing}"
+    if node.kind == "accent":
+        return _unicode(node.parts[0]) + {"¯": "\u0304", "^": "\u0302"}[node.text]
+    if node.kind == "term":
+        return _unicode(node.parts[0])
+    if node.kind == "function":
+        return node.text + " "
+    if node.kind == "space":
+        return " "
+    return node.text
+
+
+def _unicode_row(parts: tuple) -> str:
+    """Binary signs get spaces; a sign at the start, or after another sign, is a prefix."""
+    text = ""
+    for part in parts:
+        piece = _unicode(part)
+        if part.kind == "sign" and piece in SPACED:
+            prefix = piece == "−" and (not text.strip() or text.rstrip()[-1] in "+−=←([,")
+            text += piece if prefix else f" {piece} "
+        elif part.kind == "sign" and piece == ",":
+            text += ", "
+        else:
+            text += piece
+    return text
+
+
+def _unicode_scripts(base: Node, sub: Node | None, sup: Node | None) -> str:
+    text = _unicode(base)
+    if base.kind in ("row", "frac") or base.kind == "term" and _is_compound(text):
+        text = f"({text})"
+    if sup is not None and sup.kind == "sign" and set(sup.text) == {"′"}:
+        text, sup = text + sup.text, None
+    text += "" if sub is None else _script(_unicode(sub), SUBSCRIPTS, "_")
+    text += "" if sup is None else _script(_unicode(sup), SUPERSCRIPTS, "^")
+    return f" {text} " if base.kind == "sum" else text
+
+
+def _script(text: str, table: Mapping[str, str], mark: str) -> str:
+    if all(character in table for character in text):
+        return "".join(table[character] for character in text)
+    return mark + (text if len(text) == 1 else f"({text})" if _is_compound(text) else text)
+
+
+def _closed(node: Node) -> str:
+    """In parentheses, unless it holds together by itself."""
+    text = _unicode(node)
+    return f"({text})" if _is_compound(text) else text
+
+
+def _is_compound(text: str) -> bool:
+    depth = 0
+    for character in text:
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
+        if depth == 0 and character in " +−/":
+            return True
+    return False

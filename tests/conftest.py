@@ -1,0 +1,62 @@
+"""What several test files need: the authors' images, small images, a Python of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+AUTHORS_IMAGES = ROOT / "../shared/data/orbit-100x64"
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+
+
+def start_python(*arguments, **options):
+    """A Python that finds this avanet, in a session of its own, its output in pipes."""
+    environment = ENVIRONMENT | options.pop("env", {})
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)], env=environment, text=True, start_new_session=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options)
+
+
+def run_python(*arguments, **options):
+    """The same, ended: (exit code, standard output, standard error)."""
+    with start_python(*arguments, **options) as process:
+        output, errors = process.communicate(timeout=120)
+    return process.returncode, output, errors
+
+
+@pytest.fixture(scope="session")
+def python():
+    return run_python
+
+
+@pytest.fixture(scope="session")
+def start():
+    return start_python
+
+
+@pytest.fixture(scope="session")
+def authors_images():
+    if not AUTHORS_IMAGES.is_dir():
+        pytest.skip("the authors' images are not here (../shared/data/orbit-100x64)")
+    return AUTHORS_IMAGES
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Four images of 12 x 8, drawn at random."""
+    return np.random.default_rng(5).random((4, 8, 12, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory, images):
+    """The same as PNG files."""
+    folder = tmp_path_factory.mktemp("images")
+    for i, pixels in enumerate(images):
+        Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).save(folder / f"{i}.png")
+    return folder
