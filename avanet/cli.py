@@ -11,6 +11,7 @@ import sys
 
 from avanet import __version__
 from avanet.errors import InputError, unknown_name
+from avanet.step.commands import add_explain, add_step
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -20,6 +21,8 @@ EXAMPLES = """examples:
   avanet reproduce bm --data FOLDER --seeds 3  on other images
   avanet verify                                every equation against numerical derivatives
   avanet verify --errata                       the paper's misprints, each with its number
+  avanet step ava1                             one update of AVA1, number by number
+  avanet explain eq6                           from objective to rule, assumption by assumption
 """
 
 
@@ -55,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_reproduce(verbs)
     _add_verify(verbs)
+    add_step(verbs)
+    add_explain(verbs)
     _add_data(verbs)
     warmup = verbs.add_parser("warmup", help="compile the kernels ahead of time")
     warmup.set_defaults(verb=_warmup)

@@ -165,6 +165,11 @@ class Trace:
         return json.dumps({"format": FORMAT, "model": self.model, "steps": self.steps},
                           allow_nan=False)
 
+    def _repr_html_(self) -> str:
+        """The page, as a notebook shows it."""
+        from avanet.step.page import notebook_html
+        return notebook_html(self)
+
     @classmethod
     def from_json(cls, text: str) -> "Trace":
         """The trace that `to_json` wrote.
