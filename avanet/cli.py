@@ -126,20 +126,46 @@ def _verify(args) -> int:
 # Data and kernels -----------------------------------------------------------------------------
 
 def _add_data(verbs):
-    data = verbs.add_parser("data", help="make the bundled data again")
+    data = verbs.add_parser("data", help="list, download or draw data sets")
     actions = data.add_subparsers(title="what", metavar="ACTION", required=True)
     make = actions.add_parser("make", help="draw a bundled data set into a folder")
-    make.add_argument("name", help="orbit")
+    make.add_argument("name", metavar="NAME", help="orbit or digits")
     make.add_argument("--out", required=True, metavar="FOLDER")
     make.set_defaults(verb=_make_data)
+    known = actions.add_parser("list", help="the named data sets, and where they are")
+    known.set_defaults(verb=_list_data)
+    download = actions.add_parser("download", help="fetch mnist or fashion-mnist, checked")
+    download.add_argument("name", metavar="NAME", help="mnist or fashion-mnist")
+    download.add_argument("--mirror", metavar="URL", help="a folder with its four gz files")
+    download.set_defaults(verb=_download_data)
+    for action in (known, download):
+        action.add_argument("--data-dir", metavar="FOLDER",
+                            help="root of the named sets (default: AVANET_DATA, or a user cache)")
 
 
 def _make_data(args) -> int:
-    if args.name != "orbit":
-        raise unknown_name("data set to make", args.name, ("orbit",))
+    from avanet.data.digits import write_digits
     from avanet.data.orbit import write_orbit
-    write_orbit(args.out)
-    print(f"wrote the orbit images to {args.out}")
+    makers = {"orbit": write_orbit, "digits": write_digits}
+    if args.name not in makers:
+        raise unknown_name("data set to make", args.name, makers)
+    makers[args.name](args.out)
+    print(f"wrote {args.name} to {args.out}")
+    return DONE
+
+
+def _list_data(args) -> int:
+    from avanet.data import named
+    for name, text in named.NAMES.items():
+        place = named.locate(name, args.data_dir)
+        print(f"{name:24}{text}\n{'':24}{place or named.how_to_get(name)}")
+    return DONE
+
+
+def _download_data(args) -> int:
+    from avanet.data import named
+    place = named.download(args.name, args.data_dir, [args.mirror] if args.mirror else None)
+    print(f"{args.name} is in {place}")
     return DONE
 
 

@@ -1,10 +1,10 @@
-"""Where the pictures that come with avanet are."""
+"""Where the data that comes with avanet is."""
 
 from pathlib import Path
 
 from avanet.errors import InputError
 
-BUNDLED = ("orbit",)
+BUNDLED = ("orbit",)  # folders of pictures
 
 
 def bundled_folder(name: str) -> Path:
@@ -17,4 +17,4 @@ def bundled_folder(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise InputError(f"this copy of avanet lacks its bundled images: run avanet data make {name}"
-                     " --out FOLDER and give that folder")
+                     " --out FOLDER and give the path of what it writes")

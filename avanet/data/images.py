@@ -83,13 +83,10 @@ def _read(folder: Path, source: str, size: tuple[int, int] | None) -> ImageSet:
     """Read a folder; every file is checked before the first pixel is decoded."""
     paths = _image_files(folder)
     sizes = [_checked_size(path) for path in paths]
-    width, height = size or sizes[0]
-    if min(width, height) < 1 or width * height > MAX_PIXELS:
-        raise InputError(f"expected a size of 1 to {MAX_PIXELS} pixels, got {width} x {height}")
-    for path, (w, h) in zip(paths, sizes):
-        if not size and (w, h) != (width, height):
-            raise InputError(f"images of different sizes: {paths[0].name} is {width} x {height},"
-                             f" {path.name} {w} x {h}; give --size W H to resize all")
+    width, height = checked_size(size or sizes[0])
+    for path, other in zip(paths, sizes):
+        if not size and other != (width, height):
+            raise InputError(_different(paths[0], (width, height), path, other))
     try:
         pixels = np.empty((len(paths), height, width, 3), np.float32)
     except MemoryError:
@@ -97,6 +94,83 @@ def _read(folder: Path, source: str, size: tuple[int, int] | None) -> ImageSet:
     for picture, path in zip(pixels, paths):
         picture[:] = _read_image(path, (width, height))
     return ImageSet(pixels, tuple(path.name for path in paths), source)
+
+
+class FolderImages:
+    """The images of a folder, each decoded whenever it is asked for.
+
+    `images[indices]`, indices a slice or an array of B whole numbers, is (B, H, W, 3) float32,
+    RGB in [0, 1], read and resized as `read_folder` does.
+
+    Parameters
+    ----------
+    folder : the folder; its subfolders are not read
+    size : (width, height) to resize every image to; without it all must have one size
+    crop : (left, top, right, bottom) in pixels, the part of every image that is kept (and then
+        resized), right and bottom not included
+
+    Attributes
+    ----------
+    shape : (N, H, W, 3)
+    names : the N file names
+
+    Raises
+    ------
+    InputError
+        As `read_folder` does: for the first image at once, for the others when they are read.
+        Also for a crop that is empty or leaves an image.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, folder: str | Path, size: tuple[int, int] | None = None,
+                 crop: tuple[int, int, int, int] | None = None):
+        self._paths = _image_files(Path(folder))
+        self._crop, self._one_size = crop, not (size or crop)
+        first = _checked_size(self._paths[0])
+        self._size = checked_size(size or (crop_size(crop, first) if crop else first))
+        self.names = tuple(path.name for path in self._paths)
+        self.shape = (len(self._paths), self._size[1], self._size[0], 3)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, indices) -> NDArray[np.float32]:
+        chosen = np.arange(len(self))[indices]
+        pixels = np.empty((len(chosen), *self.shape[1:]), np.float32)
+        for picture, i in zip(pixels, chosen):
+            picture[:] = self._read(self._paths[i])
+        return pixels
+
+    def _read(self, path: Path) -> NDArray[np.float32]:
+        size = _checked_size(path)
+        if self._one_size and size != self._size:
+            raise InputError(_different(self._paths[0], self._size, path, size))
+        if self._crop:
+            crop_size(self._crop, size, path.name)
+        return _read_image(path, self._size, self._crop)
+
+
+def crop_size(crop: tuple[int, int, int, int], size: tuple[int, int], name: str = "the image"):
+    """(width, height) of what a crop keeps; `InputError` if it keeps nothing or leaves `size`."""
+    left, top, right, bottom = crop
+    if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
+        raise InputError(f"expected a crop (left, top, right, bottom) within {name}, "
+                         f"{size[0]} x {size[1]}, got {' '.join(map(str, crop))}")
+    return right - left, bottom - top
+
+
+def checked_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size (width, height); `InputError` if it has no pixels, or too many."""
+    width, height = size
+    if min(width, height) < 1 or width * height > MAX_PIXELS:
+        raise InputError(f"expected a size of 1 to {MAX_PIXELS} pixels, got {width} x {height}")
+    return width, height
+
+
+def _different(first: Path, size: tuple[int, int], path: Path, other: tuple[int, int]) -> str:
+    return (f"images of different sizes: {first.name} is {size[0]} x {size[1]}, "
+            f"{path.name} {other[0]} x {other[1]}; give --size W H to resize all")
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -135,15 +209,16 @@ def _checked_size(path: Path) -> tuple[int, int]:
     return image.size
 
 
-def _read_image(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
+def _read_image(path: Path, size: tuple[int, int],
+                crop: tuple[int, int, int, int] | None = None) -> NDArray[np.float32]:
     """(H, W, 3) RGB or (H, W, 1) gray, in [0, 1]."""
     with _opened(path) as image:
         image.load()
     if image.mode.startswith("I"):  # 16-bit gray
         gray = Image.fromarray(np.asarray(image, np.float32) / 65535)
-        return np.asarray(gray.resize(size, Image.Resampling.BOX))[..., None]
+        return np.asarray(gray.resize(size, Image.Resampling.BOX, crop))[..., None]
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, "black")
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    rgb = image.convert("RGB").resize(size, Image.Resampling.BOX)
+    rgb = image.convert("RGB").resize(size, Image.Resampling.BOX, crop)
     return np.asarray(rgb, np.float32) / np.float32(255)

@@ -22,15 +22,16 @@ def _cache_folder() -> str:
     for name in ("kernels", "ava"):
         for path in sorted((_PACKAGE / name).glob("*.py")):
             digest.update(path.read_bytes())
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    folder = Path(home) / "avanet" / digest.hexdigest()[:16]
     try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(home) / "avanet" / digest.hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return str(folder)
-    except OSError:
+    except (OSError, RuntimeError):
         pass
-    return tempfile.mkdtemp(prefix="avanet-kernels-")
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="avanet-kernels-")  # for workers too
+    return os.environ["NUMBA_CACHE_DIR"]
 
 
 if not numba.config.CACHE_DIR:
@@ -41,6 +42,16 @@ def jit(function):
     """Compile at first call, cached, with sums reordered and multiply-adds fused; NaN-safe."""
     return numba.njit(function, cache=True, error_model="numpy",
                       fastmath={"reassoc", "contract", "nsz"})
+
+
+def jit_exact(function):
+    """Compile as `jit` does, every operation rounded as written: equal to NumPy bit for bit."""
+    return numba.njit(function, cache=True, error_model="numpy")
+
+
+def pick(pairs):
+    """{name: kernel} from {name: (compiled, NumPy twin)}."""
+    return {name: pair[bool(numba.config.DISABLE_JIT)] for name, pair in pairs.items()}
 
 
 def _table():

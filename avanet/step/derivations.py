@@ -292,6 +292,15 @@ LOSS_FORMULAS = {
          "difference is $v$: the sum becomes $\\log(1 + e^{v}) - t\\, v$.",
          "The first term's derivative is $p$: the whole is $p_i - t_i$, divided by $B$. The slope "
          "of the logistic has cancelled, so that nothing overflows."), EXACT, DERIVATIVE),
+    "categorical_cross_entropy_from_logits": Derivation(
+        "Cross-entropy of classes, from net inputs",
+        r"-\sum_k t_k\, \log s_k", "",
+        ("$s_k = e^{v_k} / \\sum_j e^{v_j}$ is the probability of class $k$, $t_k$ is 1 for the "
+         "class that came; the loss is minus the logarithm of the likelihood.",
+         "$\\log s_k = v_k - \\log \\sum_j e^{v_j}$.",
+         "By $v_i$ the first part is 1 where $i = k$; the second gives $-s_i$ whatever $k$ is.",
+         "The sum over $k$ is $s_i \\sum_k t_k - t_i$, divided by $B$: $s_i - t_i$ where the "
+         "targets sum to 1."), EXACT, DERIVATIVE),
     "gaussian_kl": Derivation(
         "Divergence of a Gaussian from the standard one", KL_SUM, "",
         ("Minus the entropy of $N(\\mu, \\Sigma)$ is $-\\frac{1}{2} \\sum_i (\\log \\Sigma_i + "

@@ -9,13 +9,13 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 
 from avanet.ava.balance import balance
 from avanet.ava.rules import EXACT, RULES, Rule
-from avanet.errors import InputError, unknown_name
+from avanet.errors import unknown_name
+from avanet.files import write_whole
 from avanet.nn import losses
 from avanet.nn.gradcheck import TOLERANCES
 from avanet.step.derivations import DERIVATIONS, EQUATIONS, HALF_SQUARE, KL, Derivation
@@ -82,7 +82,8 @@ def explain(name: str, seed: int = 0, rules: Rules = RULES) -> Explanation:
 
 def listing() -> str:
     """Everything that can be explained, a line each."""
-    return "\n".join(f"{name:<34}{entry.title}" for name, entry in DERIVATIONS.items())
+    width = max(map(len, DERIVATIONS)) + 2
+    return "\n".join(f"{name:<{width}}{entry.title}" for name, entry in DERIVATIONS.items())
 
 
 def _known(name: str) -> str:
@@ -432,10 +433,7 @@ def write_html(page: Explanation, path) -> None:
                 f'<meta name="viewport" content="width=device-width">\n<title>{title}</title>\n'
                 f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(body)
                 + "\n</body></html>\n")
-    try:
-        Path(path).write_text(document, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+    write_whole(path, document.encode())
 
 
 def _escaped(words: str) -> str:

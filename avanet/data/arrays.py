@@ -1,0 +1,100 @@
+"""Data sets in one npz file, as `numpy.savez_compressed` writes it; nothing is unpickled.
+
+Keys: `x_SPLIT` the images and `y_SPLIT` the labels of each split (`x_train`, `y_train`, `x_test`,
+...), and at will `class_names` or, for labels of more than one column, `latents_names`. Images of
+no other whole numbers than 0 and 1 are black and white.
+"""
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from avanet.data.dataset import MAX_BYTES, Dataset, Split
+from avanet.errors import InputError
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+NAMES = {"class_names": "class_names", "latents_names": "factor_names"}
+
+
+def read_npz(path: str | Path, source: str | None = None) -> Dataset:
+    """The data set in an npz file.
+
+    A member is decompressed only if its header announces no more than the member holds, and all
+    that are read hold no more than `MAX_BYTES` together: a zip bomb is refused unread.
+
+    Raises
+    ------
+    InputError
+        No such file, damaged, pickled objects inside, too large, no `x_train`, and as `Split` and
+        `Dataset` do.
+    """
+    path, source = Path(path), source or str(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = _arrays(archive, path)
+    except DAMAGED as error:
+        raise InputError(f"{path} is damaged, or no npz file of plain arrays ({error})") from error
+    except MemoryError:
+        raise InputError(f"no memory for the arrays of {path}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    names = [key[2:] for key in arrays if key.startswith("x_")]
+    splits = {name: Split(_black_and_white(arrays[f"x_{name}"]), arrays.get(f"y_{name}"),
+                          f"{source}, {name}") for name in names}
+    if "train" not in splits:
+        raise InputError(f"expected the images as x_train in {path} (labels as y_train), got "
+                         f"{', '.join(sorted(arrays)) or 'no such array'}")
+    lists = {field: tuple(map(str, arrays[key])) for key, field in NAMES.items() if key in arrays}
+    return Dataset(source, splits, **lists)
+
+
+def _arrays(archive: zipfile.ZipFile, path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a data set by their keys; others are left alone."""
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    members = {key: info for key, info in members.items()
+               if key.startswith(("x_", "y_")) or key in NAMES}
+    total = sum(info.file_size for info in members.values())
+    if total > MAX_BYTES:
+        raise InputError(f"the arrays of {path} take {total} bytes, at most {MAX_BYTES} are read")
+    return {key: _array(archive, info) for key, info in members.items()}
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0,
+                       (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        if read_header is None:
+            raise ValueError(f"npy version {version}")
+        shape, _, dtype = read_header(member)
+        if dtype.hasobject:
+            raise ValueError(f"{info.filename} holds Python objects")
+        if math.prod(shape) * dtype.itemsize != info.file_size - member.tell():
+            raise ValueError(f"{info.filename} announces shape {shape}, its size is another")
+    with archive.open(info) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def _black_and_white(images: np.ndarray) -> np.ndarray:
+    """Whole numbers 0 and 1 as bool, anything else as it is."""
+    binary = images.dtype.kind in "ui" and images.size and images.min() >= 0 and images.max() <= 1
+    return images.astype(bool) if binary else images
+
+
+def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
+    """Write arrays, compressed; the same arrays give the same bytes, whenever they are written.
+
+    Raises `InputError` when the file cannot be written.
+    """
+    try:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for key, array in arrays.items():
+                member = zipfile.ZipInfo(f"{key}.npy")  # dated 1980-01-01
+                member.compress_type = zipfile.ZIP_DEFLATED
+                with archive.open(member, "w") as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
