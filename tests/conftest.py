@@ -26,7 +26,10 @@ def start_python(*arguments, **options):
 def run_python(*arguments, **options):
     """The same, ended: (exit code, standard output, standard error)."""
     with start_python(*arguments, **options) as process:
-        output, errors = process.communicate(timeout=120)
+        try:
+            output, errors = process.communicate(timeout=240)
+        finally:
+            process.kill()
     return process.returncode, output, errors
 
 
