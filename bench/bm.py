@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,8 +81,13 @@ class Unequal(ArithmeticError):
     """The two sides do not train alike, so their times cannot be compared."""
 
 
-def sides_of(rules: str, task: Task, compiled: bool = True) -> list:
-    """PyTorch's ways to do the task."""
+def can_compile() -> bool:
+    """Whether torch.compile finds the C++ compiler that it needs."""
+    return any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++")))
+
+
+def sides_of(rules: str, task: Task, compiled: bool) -> list:
+    """PyTorch's ways to do the task, with or without torch.compile."""
     import torch_models
     if rules == "as-run":
         return torch_models.as_run_sides(task)
@@ -122,7 +128,7 @@ def traffic(task: Task) -> tuple[int, int]:
     Counted from the algorithm for the m x h matrices of f, g and d; the rest is small. A product
     reads its matrix once; the pending updates of `PENDING` rows are one read and one write.
     """
-    plan, (images, channels, m) = task.plan, task.images.shape
+    plan, (_, channels, m) = task.plan, task.images.shape
     hidden = task.players[0].g.layers[0].W.shape[1]
     matrix = m * hidden * task.images.itemsize
     exact = plan.exact
@@ -154,11 +160,14 @@ def measure(rules: str, model: str, X, repeats: int, with_compile: bool) -> dict
     differences["float32"] = check(compiled, sides, AGREEMENT["float32"])
     ours, *theirs = (1e3 * seconds / len(X)
                      for seconds in best_times([compiled, *sides], repeats))
+    plain, graphs = ([time for time, side in zip(theirs, sides) if side.compiled == kind]
+                     for kind in (False, True))
     bytes_per_step, working_set = traffic(compiled.task)
     rate = copy_rate(working_set)
     return {
         "model": model, "rules": rules, "avanet_ms": ours,
         "torch_ms": dict(zip((side.name for side in sides), theirs)),
+        "plain_ms": min(plain), "compile_ms": min(graphs, default=None),
         "ratio": min(theirs) / ours, "goal": GOALS[rules], "difference": differences,
         "bytes_per_step": bytes_per_step, "working_set": working_set,
         "copy_rate": rate, "share_of_copy_rate": bytes_per_step / (ours / 1e3) / rate,
@@ -195,8 +204,8 @@ def measure_table() -> dict[str, Any]:
 
 
 def watch(process: subprocess.Popen) -> dict[str, float | None]:
-    """Wall time in seconds, and the peak memory in MB of any one process that it starts."""
-    start, peak = time.perf_counter(), 0
+    """Wall and CPU time in seconds, and the peak memory in MB of any one process it starts."""
+    start, cpu, peak = time.perf_counter(), children_cpu(), 0
     with process:
         while process.poll() is None:
             peak = max([peak, *map(peak_memory, children(process.pid))])
@@ -204,7 +213,14 @@ def watch(process: subprocess.Popen) -> dict[str, float | None]:
         output = process.stdout.read()
     if process.returncode:
         raise RuntimeError(f"avanet reproduce bm failed: {output[-500:]}")
-    return {"seconds": time.perf_counter() - start, "peak_mb": peak / 1024 or None}
+    return {"seconds": time.perf_counter() - start, "cpu_seconds": children_cpu() - cpu,
+            "peak_mb": peak / 1024 or None}
+
+
+def children_cpu() -> float:
+    """CPU seconds of all child processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def children(pid: int) -> list[int]:
@@ -238,24 +254,28 @@ def verdict(value: float, goal: float, least: bool) -> str:
 
 
 def report_models(rules: str, rows) -> str:
-    """One line a model, then PyTorch's variants."""
+    """Three tables: times and ratios, PyTorch's variants, memory traffic."""
     kind = "modules, autograd, SGD" if rules == "exact" else "the same by hand, no autograd"
-    lines = [f"{rules}, {ORDERS[rules]} updates, against PyTorch ({kind}); "
-             f"goal {GOALS[rules]:.0f} times",
-             f"{'model':8} {'avanet':>8} {'PyTorch':>8} {'ratio':>6}  {'goal':18} "
-             f"{'MB/step':>7} {'GB/s':>6} {'copy GB/s':>9} {'share':>6} {'largest difference':>19}"]
+    lines = [f"{rules} rules, {ORDERS[rules]} updates, against PyTorch ({kind}); goal: the fastest "
+             f"PyTorch takes {GOALS[rules]:.0f} times as long", "",
+             f"{'ms per image step':18}{'avanet':>8}{'PyTorch':>9}{'ratio':>7}"
+             f"{'compile':>9}{'ratio':>7}  {'goal':18}{'largest difference':>19}"]
     for row in rows:
+        ours, graph = row["avanet_ms"], row["compile_ms"]
         lines.append(
-            f"{row['model']:8} {row['avanet_ms']:5.3f} ms {min(row['torch_ms'].values()):5.2f} ms "
-            f"{row['ratio']:6.1f}  {verdict(row['ratio'], row['goal'], True):18} "
-            f"{row['bytes_per_step'] / 1e6:7.1f} "
-            f"{row['bytes_per_step'] / row['avanet_ms'] / 1e6:6.1f} "
-            f"{row['copy_rate'] / 1e9:9.1f} {100 * row['share_of_copy_rate']:4.0f} % "
-            f"{row['difference']['float32']:9.0e}, {row['difference']['float64']:.0e}")
-    lines += ["", "PyTorch, ms per image step".ljust(62)
-              + " ".join(f"{row['model']:>8}" for row in rows)]
-    lines += [f"  {name:60}" + " ".join(f"{row['torch_ms'][name]:8.2f}" for row in rows)
+            f"{row['model']:18}{ours:8.3f}{row['plain_ms']:9.2f}{row['plain_ms'] / ours:7.1f}"
+            + (f"{graph:9.2f}{graph / ours:7.1f}" if graph else f"{'-':>9}{'-':>7}")
+            + f"  {verdict(row['ratio'], row['goal'], True):18}"
+            f"{row['difference']['float32']:10.0e}, {row['difference']['float64']:.0e}")
+    lines += ["", f"{'PyTorch, ms per image step':58}" + "".join(
+        f"{row['model']:>9}" for row in rows)]
+    lines += [f"{name:58}" + "".join(f"{row['torch_ms'][name]:9.2f}" for row in rows)
               for name in rows[0]["torch_ms"]]
+    lines += ["", f"{'weight traffic':18}{'MB/step':>8}{'GB/s':>7}{'copy GB/s':>10}{'share':>8}"]
+    for row in rows:
+        rate = row["bytes_per_step"] / row["avanet_ms"] / 1e6
+        lines.append(f"{row['model']:18}{row['bytes_per_step'] / 1e6:8.1f}{rate:7.1f}"
+                     f"{row['copy_rate'] / 1e9:10.1f}{100 * row['share_of_copy_rate']:6.0f} %")
     return "\n".join(lines)
 
 
@@ -268,7 +288,8 @@ def report_table(results) -> str:
             f"a worker's peak {peak:.0f} MB, goal {MEMORY_GOAL:.0f} MB "
             f"{verdict(peak, MEMORY_GOAL, False)}")
         lines.append(f"  {state + ':':18} {seconds:5.1f} s, goal {TABLE_GOALS[state]:.0f} s "
-                     f"{verdict(seconds, TABLE_GOALS[state], False)}; {memory}")
+                     f"{verdict(seconds, TABLE_GOALS[state], False)} "
+                     f"({result['cpu_seconds']:.0f} s of CPU time); {memory}")
     return "\n".join(lines)
 
 
@@ -308,9 +329,11 @@ def main(argv=None) -> int:
         "numpy": np.__version__, "torch": torch.__version__}}
     X = load("orbit").pixels
     with threadpoolctl.threadpool_limits(options.threads):
+        if "exact" in options.parts and not can_compile():
+            print("torch.compile is left out: it needs a C++ compiler", end="\n\n")
         for rules in (part for part in options.parts if part in GOALS):
             try:
-                result[rules] = [measure(rules, model, X, options.repeats, True)
+                result[rules] = [measure(rules, model, X, options.repeats, can_compile())
                                  for model in options.models]
             except Unequal as error:
                 print(f"not timed: {error}", file=sys.stderr)

@@ -23,8 +23,8 @@ def layers(network):
 class Side:
     """Networks to be trained; `tensors` are all their parameters, `networks` as in `flat`."""
 
-    def __init__(self, name, images, r, networks, tensors):
-        self.name = name
+    def __init__(self, name, images, r, networks, tensors, compiled=False):
+        self.name, self.compiled = name, compiled
         self.images, self.r = torch.from_numpy(images), torch.from_numpy(r)
         self.networks, self.tensors = networks, list(tensors)
         self.start = [tensor.detach().clone() for tensor in self.tensors]
@@ -139,7 +139,7 @@ class Exact(Side):
         self.order = order
         super().__init__(
             name, task.images, task.r, self._networks,
-            (p for model in self.models for p in model.parameters()))
+            (p for model in self.models for p in model.parameters()), compiled)
         together = [self.tensors] if order == "joint" else [[*m.parameters()] for m in self.models]
         self.optimisers = [torch.optim.SGD(p, task.rate, **optimiser) for p in together]
         self.loss = torch.compile(_loss) if compiled else _loss
@@ -174,7 +174,7 @@ class ExactWholeStep(Exact):
     """Forward, gradients and update of one channel in a single torch.compile graph."""
 
     def __init__(self, name, task):
-        super().__init__(name, task, "channels")
+        super().__init__(name, task, "channels", compiled=True)
         self.rate = task.rate
         self.whole_step = torch.compile(self._whole_step)
 
@@ -212,7 +212,7 @@ def exact_sides(task, compiled=True):
     ]
     if compiled:
         sides += [
-            Exact("torch.compile of the loss, channel by channel, fused SGD", task, "channels",
+            Exact("torch.compile of the loss, channel by channel", task, "channels",
                   compiled=True, fused=True),
             ExactWholeStep("torch.compile of the whole step, channel by channel", task),
         ]

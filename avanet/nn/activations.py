@@ -2,7 +2,8 @@
 
 Each has `f(v)`, the function, and `slope(y)`, its derivative a'(v) at y = a(v). As layers they
 cache y, and dL/dv = dL/dy a'(v). All but the kinked ones are analytic, so they also take complex
-input (for complex-step checks); the kinked ones decide by the real part.
+input (for complex-step checks); the kinked ones decide by the real part. `Softmax`, each of whose
+outputs depends on all net inputs, stands beside the table.
 """
 
 from dataclasses import dataclass
@@ -128,4 +129,43 @@ class ReLU(Activation):
         return (y.real > 0).astype(y.real.dtype)
 
 
-ACTIVATIONS = {a.name: a for a in (Identity, Logistic, Tanh, ReLU, LeakyReLU)}
+@dataclass
+class Softplus(Activation):
+    """a(v) = log(1 + exp v), a' = 1 / (1 + exp(-v)) = 1 - exp(-a): a smooth ReLU, positive.
+
+    Written as max(v, 0) + log(1 + exp(-|v|)), which cannot overflow.
+    """
+
+    name = "softplus"
+
+    def f(self, v):
+        negative = v.real < 0
+        return np.where(negative, 0 * v, v) + np.log1p(np.exp(np.where(negative, v, -v)))
+
+    def slope(self, y):
+        return -np.expm1(-y)
+
+
+class Softmax(Layer):
+    """y_k = exp v_k / sum_j exp v_j along the last axis: probabilities of classes.
+
+    The cache is y. dy_j/dv_k = y_j ([j = k] - y_k), so each output's error moves every net input:
+
+    dL/dv_k = y_k (dL/dy_k - sum_j y_j dL/dy_j).
+
+    Written with v - max v, which changes nothing and cannot overflow. With a cross-entropy use
+    `losses.categorical_cross_entropy_from_logits` instead of both.
+    """
+
+    name = "softmax"
+
+    def forward(self, x):
+        e = np.exp(x - x.real.max(axis=-1, keepdims=True))
+        y = e / e.sum(axis=-1, keepdims=True)
+        return y, y
+
+    def propagate(self, dy, y):
+        return y * (dy - (y * dy).sum(axis=-1, keepdims=True))
+
+
+ACTIVATIONS = {a.name: a for a in (Identity, Logistic, Tanh, ReLU, LeakyReLU, Softplus)}

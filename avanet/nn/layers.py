@@ -7,6 +7,9 @@ import numpy as np
 from avanet.nn.initialise import glorot
 from avanet.nn.store import Shapes
 
+Shape = tuple[int, ...]
+Pattern = tuple[Any, ...]
+
 
 class Layer:
     """What every layer answers to: a forward pass and the two halves of its backward pass.
@@ -18,10 +21,39 @@ class Layer:
 
     A layer of your own defines `forward` and `propagate`, and with parameters also `shapes`,
     `initialise` and `accumulate`. A network that takes it binds its parameters: one of the name W
-    becomes `self.W`, its gradient `self.dW`. Layers of a fixed width say so: `n_in`, `n_out`.
+    becomes `self.W`, its gradient `self.dW`. Layers of a fixed width say so: `n_in`, `n_out`;
+    those that change the shape of a sample otherwise define `input_shape` and `output_shape`.
+
+    A layer that answers differently in training is `modal`: its `forward(x, train=False,
+    rng=None)` also takes the mode and the generator of what it draws. Arrays that are saved but
+    not trained (running statistics) are `buffers`.
     """
 
     name = "layer"
+    modal = False
+
+    @property
+    def input_shape(self) -> Pattern | None:
+        """What the shape of a sample must be: sizes, letters for any size, ... for any axes.
+
+        (n_in,) for a layer of a fixed width; None where any shape will do and comes out again.
+        """
+        return (self.n_in,) if hasattr(self, "n_in") else None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of a sample's output from that of the sample; ValueError if it does not fit."""
+        self.check_shape(shape)
+        return (self.n_out,) if hasattr(self, "n_out") else shape
+
+    def check_shape(self, shape: Shape) -> None:
+        """Raise ValueError, with expected and got, if a sample of that shape does not fit."""
+        if not fits(shape, self.input_shape):
+            raise ValueError(
+                f"{self.name} takes {values(self.input_shape)}, got {values(shape)}")
+
+    def buffers(self) -> dict[str, np.ndarray]:
+        """Arrays that are saved but not trained, by name; none by default."""
+        return {}
 
     def shapes(self) -> Shapes:
         """Names and shapes of the parameters; none by default."""
@@ -51,6 +83,31 @@ class Layer:
         """Add the parameters' gradients and return dL/dx."""
         self.accumulate(dy, cache)
         return self.propagate(dy, cache)
+
+
+def fits(shape: Shape, pattern: Pattern | None) -> bool:
+    """Whether a sample's shape is as `Layer.input_shape` asks."""
+    if pattern is None:
+        return True
+    if pattern[0] is ...:
+        pattern = pattern[1:]
+        shape = shape[len(shape) - len(pattern):] if len(shape) >= len(pattern) else shape
+    return len(shape) == len(pattern) and all(
+        isinstance(want, str) or want == size for want, size in zip(pattern, shape))
+
+
+def values(shape: Pattern) -> str:
+    """A shape in words: "3 values", "28 x 28 x 1 values", "H x W x 3 values"."""
+    return f"{' x '.join(map(_size, shape)) or 'no'} values"
+
+
+def batch(shape: Pattern) -> str:
+    """The shape of a batch of such samples: "(B, 3)", "(B, H, W, 3)"."""
+    return f"({', '.join(['B', *map(_size, shape)])})"
+
+
+def _size(size) -> str:
+    return "..." if size is ... else str(size)
 
 
 class Dense(Layer):

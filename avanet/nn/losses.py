@@ -41,6 +41,22 @@ def binary_cross_entropy_from_logits(v: np.ndarray, target: np.ndarray):
     return (softplus - target * v).sum() / len(v), (sigmoid - target) / len(v)
 
 
+def categorical_cross_entropy_from_logits(v: np.ndarray, target: np.ndarray):
+    """L = -mean_b sum_k t_k log s_k, s = softmax(v).   dL/dv = (s sum_k t_k - t) / B.
+
+    Written with log s_k = v_k - log sum_j exp v_j, finite whatever the size of v. Its derivative
+    by v_k is s_k sum_j t_j - t_k: s - t where the targets of a sample sum to 1.
+
+    v : (B, K) net inputs, target : (B, K), one class with a 1 or probabilities of classes.
+    """
+    _same_shape(v, target)
+    shifted = v - v.real.max(axis=-1, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis=-1, keepdims=True)
+    value = (target * (np.log(total) - shifted)).sum() / len(v)
+    return value, (e / total * target.sum(axis=-1, keepdims=True) - target) / len(v)
+
+
 def gaussian_kl(mu: np.ndarray, var: np.ndarray):
     """KL(N(mu, var) || N(0, I)) = mean_b sum_i [mu^2 + var - 1 - log var] / 2.
 
@@ -113,8 +129,8 @@ def _times_log(t, p):
 LOSSES = {
     loss.__name__: loss
     for loss in (
-        half_squared_error, binary_cross_entropy, binary_cross_entropy_from_logits, gaussian_kl,
-        gaussian_kl_from_log_variance, gan_discriminator, gan_generator_saturating,
-        gan_generator_non_saturating,
+        half_squared_error, binary_cross_entropy, binary_cross_entropy_from_logits,
+        categorical_cross_entropy_from_logits, gaussian_kl, gaussian_kl_from_log_variance,
+        gan_discriminator, gan_generator_saturating, gan_generator_non_saturating,
     )
 }

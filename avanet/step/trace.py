@@ -75,13 +75,26 @@ class TracedLayer(Layer):
     def __init__(self, layer: Layer, player: str, index: int, emit: Emit):
         self._layer, self._player, self._index, self._emit = layer, player, index, emit
         self._evaluations = 0
-        self.name = layer.name
+        self.name, self.modal = layer.name, layer.modal
 
     def __getattr__(self, name):
         return getattr(self._layer, name)
 
-    def forward(self, x):
-        y, cache = self._layer.forward(x)
+    def shapes(self):
+        return self._layer.shapes()
+
+    @property
+    def input_shape(self):
+        return self._layer.input_shape
+
+    def output_shape(self, shape):
+        return self._layer.output_shape(shape)
+
+    def buffers(self):
+        return self._layer.buffers()
+
+    def forward(self, x, *mode):
+        y, cache = self._layer.forward(x, *mode)
         on = self._evaluations
         self._evaluations += 1
         self._say("forward", on, {"x": x}, y)
@@ -183,6 +196,8 @@ class Trace:
             data = json.loads(text)
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']!r}")
+            if not isinstance(data["model"], dict) or not isinstance(data["steps"], list):
+                raise ValueError("no model or no steps")
             return cls(data["model"], data["steps"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"not a trace that avanet wrote ({error})") from None

@@ -37,8 +37,8 @@ def compare_steps(model: str, rules: str, order: str, dtype: str, seed: int = 0,
         code = step(readable, images[k - 1: k], r[k - 1: k], RATE)
         if k in steps:
             compiled = copies(start)
-            compiled_code, stop = fast.run(compiled, p, protocol, images[:k], r[:k], RATE)
-            if stop is not None:
+            compiled_code, _, stopped = fast.run(compiled, p, protocol, images[:k], r[:k], RATE)
+            if stopped:
                 return np.inf
             pairs = [(a.params, b.params) for a, b in zip(compiled, readable) if a is not None]
             pairs += list(zip(compiled_code, code or ()))

@@ -78,8 +78,8 @@ def test_both_paths_name_the_same_layer(player, layer, rules, order):
     with pytest.raises(NonFiniteError) as error:
         step(players, x, r, 0.5)
     assert error.value.where == where
-    _, stop = fast.run(other, p, protocol, x, r, 0.5)
-    assert stop == (1, where)
+    _, made, stopped = fast.run(other, p, protocol, x, r, 0.5)
+    assert (made, stopped) == (0, where)
 
 
 # Sigma = a(-10^4) underflows to 0, and Sigma^-1 a'_f to inf * 0.
@@ -92,8 +92,8 @@ def test_both_paths_name_the_encoder_where_sigma_vanishes(order):
     other = copies(players)
     with pytest.raises(NonFiniteError, match="encoder f, dense 4-6"):
         step(players, x[:1], r[:1], 0.5)
-    _, stop = fast.run(other, p, protocol, x, r, 0.5)
-    assert stop == (1, "encoder f, dense 4-6")
+    _, made, stopped = fast.run(other, p, protocol, x, r, 0.5)
+    assert (made, stopped) == (0, "encoder f, dense 4-6")
 
 
 def small_ava5(rules, order):

@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from avanet.nn import ACTIVATIONS, Identity, LeakyReLU, Logistic, ReLU, Tanh
+from avanet.nn import (
+    ACTIVATIONS, Identity, LeakyReLU, Logistic, ReLU, Softmax, Softplus, Tanh,
+)
 from avanet.nn.activations import Activation
 from avanet.nn.gradcheck import check_layer
 
 LN3 = math.log(3)
-EACH = [Identity(), Logistic(), Logistic(0.5, 0.5), Tanh(), ReLU(), LeakyReLU(), LeakyReLU(0.3)]
+EACH = [Identity(), Logistic(), Logistic(0.5, 0.5), Tanh(), ReLU(), LeakyReLU(), LeakyReLU(0.3),
+        Softplus()]
 DTYPES = [np.float32, np.float64]
 
 
@@ -30,6 +33,9 @@ DTYPES = [np.float32, np.float64]
     (ReLU(), [-3, 0, 2], [0, 0, 2], [0, 0, 1]),
     (LeakyReLU(0.25), [-4, 0, 2], [-1, 0, 2], [0.25, 0.25, 1]),
     (LeakyReLU(), [-100], [-1], [0.01]),
+    # log(1 + 1) = ln 2, log(1 + 3) = 2 ln 2, and the logistic of v
+    (Softplus(), [0, LN3, -LN3], [math.log(2), math.log(4), math.log(4 / 3)],
+     [1/2, 3/4, 1/4]),
 ])
 def test_values_and_slopes_by_hand(activation, v, y, slope, dtype):
     v = np.array([v], dtype)
@@ -91,7 +97,7 @@ def test_kinked_ones_decide_complex_input_by_the_real_part(kinked):
 def test_the_table_lists_each_by_its_name():
     assert {name: cls.__name__ for name, cls in ACTIVATIONS.items()} == {
         "identity": "Identity", "logistic": "Logistic", "tanh": "Tanh", "relu": "ReLU",
-        "leaky relu": "LeakyReLU",
+        "leaky relu": "LeakyReLU", "softplus": "Softplus",
     }
 
 
@@ -103,3 +109,43 @@ def test_an_unfinished_activation_says_what_is_missing():
         Half().forward(np.zeros((1, 1)))
     with pytest.raises(TypeError, match="Half defines no slope"):
         Half().backward(np.zeros((1, 1)), np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_by_hand(dtype):
+    v = np.array([[0, LN3], [7, 7]], dtype)
+    y, cache = Softmax().forward(v)
+    np.testing.assert_allclose(y, [[1/4, 3/4], [1/2, 1/2]], rtol=1e-6)
+    dv = Softmax().backward(np.array([[4, 0], [1, 1]], dtype), cache)
+    # y (dy - sum y dy): sum = 1, so 1/4 (4 - 1), 3/4 (0 - 1); equal errors move nothing
+    np.testing.assert_allclose(dv, [[3/4, -3/4], [0, 0]], atol=1e-6)
+    assert y.dtype == dv.dtype == dtype
+
+
+@settings(deadline=None, max_examples=40)
+@given(arrays(np.float64, (2, 3, 4), elements=st.floats(-700, 700)), st.floats(-1e3, 1e3))
+def test_softmax_sums_to_one_and_knows_no_offset(v, offset):
+    y, _ = Softmax().forward(v)
+    np.testing.assert_allclose(y.sum(axis=-1), 1, rtol=1e-12)
+    np.testing.assert_allclose(Softmax().forward(v + offset)[0], y, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (2, 3, 2, 4)])
+@pytest.mark.parametrize("method", ["complex", "central"])
+def test_gradients_of_softmax(shape, method):
+    v = np.random.default_rng(0).standard_normal(shape)
+    report = check_layer(Softmax(), v, method=method)
+    assert report.passed, str(report)
+
+
+def test_a_softmax_treated_as_if_element_by_element_is_caught(monkeypatch):
+    monkeypatch.setattr(Softmax, "propagate", lambda self, dy, y: dy * y * (1 - y))
+    assert not check_layer(Softmax(), np.random.default_rng(0).standard_normal((3, 5))).passed
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_of_extremes_is_finite(dtype):
+    top = np.finfo(dtype).max / 4
+    y, cache = Softmax().forward(np.array([[-top, 0, top], [top, top, -1]], dtype))
+    np.testing.assert_array_equal(y, [[0, 0, 1], [0.5, 0.5, 0]])
+    assert np.isfinite(Softmax().backward(np.ones_like(y), cache)).all()

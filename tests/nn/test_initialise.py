@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avanet.nn import INITIALISERS, initialiser
+from avanet.nn.initialise import fans
 
 names = st.sampled_from(sorted(INITIALISERS))
 sizes = st.integers(1, 9)
@@ -35,9 +36,10 @@ def test_zeros():
     assert not draw("zeros").any()
 
 
-@pytest.mark.parametrize("options, sd", [({}, 0.01), ({"sd": 0.3}, 0.3)])
-def test_normal_has_the_spread_asked_for(options, sd):
-    values = draw("normal", **options)
+@pytest.mark.parametrize("name, options, sd", [
+    ("normal", {}, 0.01), ("normal", {"sd": 0.3}, 0.3), ("he", {}, 0.1)])  # sqrt(2 / 200)
+def test_normal_has_the_spread_asked_for(name, options, sd):
+    values = draw(name, **options)
     # 60,000 draws: the standard error of the mean is sd / 245, of the deviation sd / 346.
     assert abs(values.mean()) < 5 * sd / 245
     assert abs(values.std() - sd) < 5 * sd / 346
@@ -46,6 +48,7 @@ def test_normal_has_the_spread_asked_for(options, sd):
 @pytest.mark.parametrize("name, options, bound", [
     ("uniform", {}, 0.05), ("uniform", {"bound": 2.0}, 2.0),
     ("glorot", {}, math.sqrt(6 / 500)),  # fan_in + fan_out = 200 + 300
+    ("fan_in", {}, 1 / math.sqrt(200)),
 ])
 def test_uniform_ranges_are_filled_and_kept(name, options, bound):
     values = draw(name, **options)
@@ -56,3 +59,28 @@ def test_uniform_ranges_are_filled_and_kept(name, options, bound):
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="'xavier'.*zeros, normal, uniform, glorot"):
         initialiser("xavier")
+
+
+@pytest.mark.parametrize("shape, expected", [
+    ((5, 7), (5, 7)), ((7,), (7, 7)),
+    # 3 x 4 cells; each output sums 12 x 5 products, each input enters 12 x 7
+    ((3, 4, 5, 7), (60, 84)), ((1, 1, 5, 7), (5, 7)),
+])
+def test_fans(shape, expected):
+    assert fans(shape) == expected
+
+
+@pytest.mark.parametrize("name, bound", [("glorot", math.sqrt(6 / (60 + 84 * 10))),
+                                         ("fan_in", 1 / math.sqrt(60))])
+def test_kernels_are_drawn_by_their_fans(name, bound):
+    values = draw(name, (3, 4, 5, 70))
+    assert 0.99 * bound < np.abs(values).max() <= bound
+    assert abs(draw("he", (3, 4, 5, 700)).std() / math.sqrt(2 / 60) - 1) < 0.02
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (3, 2, 4, 5)])
+def test_fans_against_pytorch(shape):
+    """Weights of the same layers, in PyTorch's order of the axes."""
+    torch = pytest.importorskip("torch")
+    theirs = torch.empty(*(shape[i] for i in (3, 2, 0, 1)) if len(shape) == 4 else shape[::-1])
+    assert fans(shape) == torch.nn.init._calculate_fan_in_and_fan_out(theirs)

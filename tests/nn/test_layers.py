@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from avanet.nn import Dense, Layer, Sequential, initialiser
 from avanet.nn.gradcheck import check_layer
+from avanet.nn.layers import batch, fits, values
 
 DTYPES = [np.float32, np.float64]
 
@@ -106,3 +107,30 @@ def test_binding_gives_views_by_name():
     layer.a[:], layer.dc[:] = 7, 9
     np.testing.assert_array_equal(network.params, [0, 0, 0, 7, 7, 0, 0])
     np.testing.assert_array_equal(network.grads, [0, 0, 0, 0, 0, 9, 9])
+
+
+@pytest.mark.parametrize("shape, pattern, expected", [
+    ((3,), None, True), ((3,), (3,), True), ((4,), (3,), False), ((), (3,), False),
+    ((2, 3), (3,), False), ((5, 7, 3), ("H", "W", 3), True), ((5, 7, 3), ("H", "W", 1), False),
+    ((7, 3), ("H", "W", 3), False), ((5, 7, 3), (..., 3), True), ((3,), (..., 3), True),
+    ((), (..., 3), False), ((3, 1), (..., 3), False), ((5, 7), (...,), True), ((), (...,), True),
+])
+def test_shapes_fit_patterns(shape, pattern, expected):
+    assert fits(shape, pattern) is expected
+
+
+def test_shapes_in_words():
+    assert values((3,)) == "3 values" and values(("H", "W", 1)) == "H x W x 1 values"
+    assert values(()) == "no values"
+    assert batch((3,)) == "(B, 3)" and batch((..., 2)) == "(B, ..., 2)"
+
+
+def test_a_layer_tells_its_output_shape():
+    assert Dense(3, 2).output_shape((3,)) == (2,) and Dense(3, 2).input_shape == (3,)
+    assert Layer().output_shape((4, 5)) == (4, 5) and Layer().input_shape is None
+    with pytest.raises(ValueError, match="dense 3-2 takes 3 values, got 4 values"):
+        Dense(3, 2).output_shape((4,))
+
+
+def test_a_layer_has_one_mode_and_no_buffers_unless_it_says_so():
+    assert not Layer.modal and Layer().buffers() == {}

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from avanet.nn import Logistic
+from avanet.nn import Logistic, Softmax
 from avanet.nn.gradcheck import TOLERANCES, check_loss
 from avanet.nn.losses import (
-    LOSSES, binary_cross_entropy, binary_cross_entropy_from_logits, gan_discriminator,
-    gan_generator_non_saturating, gan_generator_saturating, gaussian_kl,
-    gaussian_kl_from_log_variance, half_squared_error,
+    LOSSES, binary_cross_entropy, binary_cross_entropy_from_logits,
+    categorical_cross_entropy_from_logits, gan_discriminator, gan_generator_non_saturating,
+    gan_generator_saturating, gaussian_kl, gaussian_kl_from_log_variance, half_squared_error,
 )
 
 LN2, LN3 = math.log(2), math.log(3)
@@ -21,6 +21,7 @@ LN2, LN3 = math.log(2), math.log(3)
 WRT = {
     "half_squared_error": ("y",), "binary_cross_entropy": ("p",),
     "binary_cross_entropy_from_logits": ("v",), "gaussian_kl": ("mu", "var"),
+    "categorical_cross_entropy_from_logits": ("v",),
     "gaussian_kl_from_log_variance": ("mu", "log_var"), "gan_discriminator": ("d_real", "d_fake"),
     "gan_generator_saturating": ("d_fake",), "gan_generator_non_saturating": ("d_fake",),
 }
@@ -29,7 +30,7 @@ POSITIVE = {"p", "var", "d_real", "d_fake", "target"}
 
 def arguments(name, rng, shape=(3, 4)):
     """A random point in the domain of the loss."""
-    names = WRT[name] + ("target",) * (name.startswith("half") or name.startswith("binary"))
+    names = WRT[name] + ("target",) * (WRT[name][0] in ("y", "p", "v"))
     return {a: rng.uniform(0.05, 0.95, shape) if a in POSITIVE else rng.standard_normal(shape)
             for a in names}
 
@@ -42,6 +43,11 @@ def arguments(name, rng, shape=(3, 4)):
     (binary_cross_entropy, ([[0.5, 0.25]], [[1, 0]]), 3 * LN2 - LN3, [[[-2, 4/3]]]),
     # the same point, v = logit p = (0, -ln 3);  p - t = (-1/2, 1/4)
     (binary_cross_entropy_from_logits, ([[0, -LN3]], [[1, 0]]), 3 * LN2 - LN3, [[[-0.5, 0.25]]]),
+    # softmax(0, ln 3) = (1/4, 3/4): -ln(1/4) and -ln(3/4), half of s - t each
+    (categorical_cross_entropy_from_logits, ([[0, LN3], [5, 5 + LN3]], [[1, 0], [0, 1]]),
+     2 * LN2 - LN3 / 2, [[[-3/8, 3/8], [1/8, -1/8]]]),
+    # a target that is twice a class counts twice: 2 ln 2,  2 (1/2, 1/2) - (2, 0)
+    (categorical_cross_entropy_from_logits, ([[0, 0]], [[2, 0]]), 2 * LN2, [[[-1, 1]]]),
     # a soft target against itself: its entropy, and no gradient
     (binary_cross_entropy, ([[0.5], [0.5]], [[0.5], [0.5]]), LN2, [[[0], [0]]]),
     # (1 + 1 - 1 - 0) / 2 + (0 + 4 - 1 - ln 4) / 2;  (1 - 1/4) / 2
@@ -179,3 +185,32 @@ def test_kl_keeps_its_digits_near_a_log_variance_of_zero():
 def test_arrays_of_two_shapes_are_refused(loss):
     with pytest.raises(ValueError, match="one shape"):
         LOSSES[loss](np.full((4, 1), 0.5), np.full((1, 1), 0.5))
+
+
+@settings(deadline=None, max_examples=40)
+@given(arrays(np.float64, (3, 4), elements=st.floats(-10, 10)),
+       st.lists(st.integers(0, 3), min_size=3, max_size=3))
+def test_categorical_cross_entropy_is_that_of_the_softmax(v, classes):
+    target = np.eye(4)[classes]
+    p, cache = Softmax().forward(v)
+    value, dv = categorical_cross_entropy_from_logits(v, target)
+    assert math.isclose(value, -np.log(p[target == 1]).mean(), rel_tol=1e-9, abs_tol=1e-12)
+    np.testing.assert_allclose(Softmax().backward(-target / p / 3, cache), dv, atol=1e-9)
+
+
+def test_two_classes_are_a_binary_cross_entropy():
+    v = np.array([[-3.0], [0.5], [40.0]])
+    t = np.array([[1.0], [0.0], [1.0]])
+    value, dv = categorical_cross_entropy_from_logits(np.hstack([v, 0 * v]), np.hstack([t, 1 - t]))
+    binary, dv_ = binary_cross_entropy_from_logits(v, t)
+    assert math.isclose(value, binary, rel_tol=1e-12)
+    np.testing.assert_allclose(dv, np.hstack([dv_, -dv_]), atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_categorical_cross_entropy_stays_finite(dtype):
+    top = np.finfo(dtype).max / 4
+    v = np.array([[top, -top, 0]], dtype)
+    for k, expected in enumerate((0, 2 * top, top)):
+        value, dv = categorical_cross_entropy_from_logits(v, np.eye(3, dtype=dtype)[k:k + 1])
+        assert math.isclose(value, expected, rel_tol=1e-6) and np.isfinite(dv).all()

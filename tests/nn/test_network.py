@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avanet.nn import (
-    ACTIVATIONS, Dense, Identity, Layer, Logistic, Momentum, NonFiniteError, ReLU, Sequential,
-    Tanh, sgd,
+    ACTIVATIONS, BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, Identity, Layer,
+    LeakyReLU, Logistic, MaxPool2D, Momentum, NonFiniteError, ReLU, Reshape, Sequential, Tanh, sgd,
 )
 from avanet.nn.gradcheck import check_network
 from avanet.nn.losses import LOSSES, half_squared_error
@@ -302,3 +302,110 @@ def test_a_nan_in_the_input_is_called_input():
 def test_a_non_finite_error_survives_pickling():
     error = pickle.loads(pickle.dumps(NonFiniteError("net, dense")))
     assert str(error) == "NaN or overflow in net, dense" and error.where == "net, dense"
+
+
+# Images, modes, buffers ---------------------------------------------------------------------------
+
+
+def discriminator(dtype=np.float64):
+    layers = [Conv2D(1, 4, 3, 2, "same"), LeakyReLU(), Dropout(0.3), Conv2D(4, 3, 3), BatchNorm(3),
+              MaxPool2D(2), Flatten(), Dense(3, 1)]
+    return Sequential(layers, np.random.default_rng(0), dtype, "D")
+
+
+def generator():
+    layers = [Dense(3, 12), Reshape((2, 2, 3)), BatchNorm(3), ConvTranspose2D(3, 1, 5, 2, "same")]
+    return Sequential(layers, np.random.default_rng(0), np.float64, "G")
+
+
+def test_images_pass_the_door_and_gradients_hold():
+    rng = np.random.default_rng(1)
+    for network, shape in ((discriminator(), (2, 8, 7, 1)), (generator(), (3, 3))):
+        report = check_network(network, rng.standard_normal(shape))
+        assert report.passed, str(report)
+    assert (discriminator().n_in, discriminator().n_out) == (None, 1)
+    assert (generator().n_in, generator().n_out) == (3, None)
+
+
+def test_output_shapes_follow_the_layers():
+    assert generator().output_shape((3,)) == (4, 4, 1)
+    assert discriminator().output_shape((8, 8, 1)) == (1,)
+    assert generator().input_shape == (3,) and discriminator().input_shape == ("H", "W", 1)
+
+
+@pytest.mark.parametrize("shape, message", [
+    ((2, 8, 8), r"D expects input of shape \(B, H, W, 1\), got \(2, 8, 8\)"),
+    ((2, 64), r"D expects input of shape \(B, H, W, 1\), got \(2, 64\)"),
+    ((2, 8, 8, 3), r"D expects input of shape \(B, H, W, 1\), got \(2, 8, 8, 3\)"),
+    ((2, 12, 8, 1), "D: flatten gives 6 values, dense 3-1 takes 3 values"),
+    ((2, 3, 3, 1), "conv 3x3 4-3 leaves nothing of 2 x 2 x 4 values"),
+])
+def test_images_that_do_not_fit_are_refused_at_the_door(shape, message):
+    with pytest.raises(ValueError, match=message):
+        discriminator().forward(np.zeros(shape))
+
+
+def test_errors_of_images_are_checked_too():
+    network = generator()
+    y, caches = network.forward(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"error of shape \(B, 4, 4, 1\), got \(2, 16\)"):
+        network.backward(np.ones((2, 16)), caches)
+    assert network.backward(np.ones_like(y), caches).shape == (2, 3)
+
+
+def test_layers_of_images_that_do_not_fit_are_refused_when_made():
+    with pytest.raises(ValueError, match="reshape 2 x 2 x 3 gives 2 x 2 x 3 values, conv 3x3 1-2 "
+                                         "takes H x W x 1 values"):
+        Sequential([Dense(2, 12), Reshape((2, 2, 3)), ReLU(), Conv2D(1, 2, 3)])
+
+
+class Mode(Layer):
+    """y = x + 1 in training, x otherwise: a modal layer of one's own."""
+
+    modal = True
+
+    def forward(self, x, train=False, rng=None):
+        return x + train, None
+
+    def propagate(self, dy, cache):
+        return dy
+
+
+def test_modal_layers_hear_the_mode_and_others_do_not():
+    network = Sequential([Tanh(), Mode(), Identity()], dtype=np.float64)
+    x = np.zeros((1, 2))
+    np.testing.assert_array_equal(network.forward(x)[0], [[0, 0]])
+    np.testing.assert_array_equal(network.forward(x, train=True)[0], [[1, 1]])
+
+
+def test_dropout_draws_from_the_generator_alone():
+    network, x = discriminator(), np.ones((2, 8, 8, 1))
+    once, again, other = (
+        network.forward(x, True, np.random.default_rng(seed))[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(once, again)
+    assert (once != other).any()
+    np.testing.assert_array_equal(discriminator().forward(x)[0], discriminator().forward(x)[0])
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_buffers_are_copied_and_keep_their_dtype(copied):
+    network, x = discriminator(np.float32), np.ones((2, 8, 8, 1), np.float32)
+    network.forward(x, True, np.random.default_rng(0))
+    twin = copied(network)
+    assert list(twin.buffers()) == ["4 batch norm 3 running_mean", "4 batch norm 3 running_var"]
+    for name, value in twin.buffers().items():
+        np.testing.assert_array_equal(value, network.buffers()[name])
+        assert value.dtype == np.float32 and not np.shares_memory(value, network.buffers()[name])
+
+
+def test_a_network_without_state_has_no_buffers():
+    assert two_layers().buffers() == {}
+
+
+def test_other_layers_check_shapes_of_their_own():
+    """Remembered shapes belong to the layers, not to the parameters."""
+    net = two_layers()
+    net.forward(np.ones((1, 2)))
+    twin = net.with_layers(net.layers[:1])
+    _, caches = twin.forward(np.ones((1, 2)))
+    assert twin.backward(np.ones((1, 3)), caches).shape == (1, 2)
