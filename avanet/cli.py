@@ -37,8 +37,11 @@ class Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        args = _parser().parse_args(argv)
-        return args.verb(args)
+        try:
+            args = _parser().parse_args(argv)
+            return args.verb(args)
+        finally:
+            sys.stdout.flush()
     except InputError as error:
         print(f"avanet: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -105,7 +108,7 @@ def _add_verify(verbs):
     verify = verbs.add_parser("verify", help="check every gradient and equation numerically")
     verify.add_argument("--errata", action="store_true",
                         help="the paper's misprints: each fails as printed, passes as corrected")
-    verify.add_argument("--seed", type=int, default=0, help="of the random networks (default 0)")
+    verify.add_argument("--seed", type=_seed, default=0, help="of the random networks (default 0)")
     verify.add_argument("--json", action="store_true", help="print the results as JSON")
     verify.set_defaults(verb=_verify)
 
@@ -196,6 +199,12 @@ def _rates(text: str) -> list[float]:
             raise argparse.ArgumentTypeError(
                 f"a rate must lie in (0, 1], got {rate:g}; the paper uses 1, 0.9, ..., 0.01")
     return rates
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
 
 
 def _count(text: str) -> int:

@@ -17,7 +17,7 @@ from avanet.ava import rules
 from avanet.ava.plans import DISCRIMINATOR, MEAN, OWN_OUTPUT, Plan
 from avanet.ava.protocol import Protocol
 from avanet.ava.step import Players
-from avanet.kernels import KERNELS, jit
+from avanet.kernels import KERNELS, jit, jit_inner
 from avanet.nn import Dense, Sequential
 
 PENDING = 16
@@ -25,17 +25,17 @@ PENDING = 16
 affine, propagate, flush = KERNELS["affine"], KERNELS["propagate"], KERNELS["flush"]
 logistic, logistic_slope = KERNELS["logistic"], KERNELS["logistic_slope"]
 
-mean_error = jit(rules.mean_error)
-variance_error = jit(rules.variance_error)
-own_output_pull = jit(rules.own_output_pull)
-pull_of = jit(rules.pull)
-decoder_error = jit(rules.decoder_error)
-real_error = jit(rules.real_error)
-fake_error = jit(rules.fake_error)
-leaning_sum = jit(rules.leaning_sum)
-exact_decoder_error = jit(rules.exact_decoder_error)
-exact_mean_error = jit(rules.exact_mean_error)
-exact_variance_error = jit(rules.exact_variance_error)
+mean_error = jit_inner(rules.mean_error)
+variance_error = jit_inner(rules.variance_error)
+own_output_pull = jit_inner(rules.own_output_pull)
+pull_of = jit_inner(rules.pull)
+decoder_error = jit_inner(rules.decoder_error)
+real_error = jit_inner(rules.real_error)
+fake_error = jit_inner(rules.fake_error)
+leaning_sum = jit_inner(rules.leaning_sum)
+exact_decoder_error = jit_inner(rules.exact_decoder_error)
+exact_mean_error = jit_inner(rules.exact_mean_error)
+exact_variance_error = jit_inner(rules.exact_variance_error)
 
 F, G, PSI, LAMBDA = 1, 2, 3, 4  # networks, as a stop names them
 HIDDEN, OUTPUT = 1, 2
@@ -66,7 +66,7 @@ class Net(NamedTuple):
     dx: np.ndarray  # errors at the input
 
 
-@jit
+@jit_inner
 def push(layer, x, e, rate):
     """W += rate x^T e, delayed; b += rate e."""
     k = layer.pending[0]
@@ -78,14 +78,14 @@ def push(layer, x, e, rate):
         settle(layer)
 
 
-@jit
+@jit_inner
 def settle(layer):
     """Add what is pending to W."""
     flush(layer.X, layer.E, layer.pending[0], layer.W)
     layer.pending[0] = 0
 
 
-@jit
+@jit_inner
 def forward(net, row, s, m):
     """y = a(a(x W1 + b1) W2 + b2) for one row; 0, or the layer that is not finite."""
     a, c = net.hidden, net.output
@@ -100,7 +100,7 @@ def forward(net, row, s, m):
     return 0
 
 
-@jit
+@jit_inner
 def back_to_hidden(net, row):
     """The error of one row at the hidden layer's net input, through the weights as they are."""
     c = net.output
@@ -108,7 +108,7 @@ def back_to_hidden(net, row):
     net.back[row] *= net.slope_h[row]
 
 
-@jit
+@jit_inner
 def carry(net, row):
     """B_N: the error of one row, carried to the network's input."""
     a = net.hidden
@@ -116,7 +116,7 @@ def carry(net, row):
     propagate(net.back[row], a.W, a.X, a.E, a.pending[0], net.dx[row])
 
 
-@jit
+@jit_inner
 def ascend(net, first, stop, rate, back_to_front):
     """Update both layers by the errors of some rows; 0, or the layer that is not finite."""
     if not back_to_front:
@@ -136,7 +136,7 @@ def ascend(net, first, stop, rate, back_to_front):
     return 0
 
 
-@jit
+@jit_inner
 def evaluate(f, g, d, D, plan, needs_d, needs_D, x, r, s, m):
     """All forward passes of a step; 0, or 10 * network + layer."""
     n = len(r)
@@ -170,7 +170,7 @@ def evaluate(f, g, d, D, plan, needs_d, needs_D, x, r, s, m):
     return 0
 
 
-@jit
+@jit_inner
 def printed_errors(f, g, d, D, plan, x, s):
     """Eqs. 5, 6 and 14."""
     n = D.x.shape[1]
@@ -191,7 +191,7 @@ def printed_errors(f, g, d, D, plan, x, s):
     g.e[:] = decoder_error(x, x_, decoder_pull, g.slope)
 
 
-@jit
+@jit_inner
 def exact_errors(f, g, d, D, plan, needs_d, needs_D, x, r, s):
     """The true gradients of Eq. 12, at the old parameters."""
     n = D.x.shape[1]
@@ -216,7 +216,7 @@ def exact_errors(f, g, d, D, plan, needs_d, needs_D, x, r, s):
         f.e[:1, n:] = exact_variance_error(f.y[:1, n:], g.dx, r, f.slope[:1, n:])
 
 
-@jit
+@jit_inner
 def discriminator_errors(net, plan, lean, s):
     """Eqs. 7 and 10, or 13 and 16, with C = lean; the row from which errors go back."""
     net.e[:1] = real_error(net.y[:1], s)
@@ -227,46 +227,7 @@ def discriminator_errors(net, plan, lean, s):
     return 0
 
 
-@jit
-def update(f, g, d, D, plan, needs_d, needs_D, x, r, s, m, rate, back_to_front):
-    """One update on x : (1, m) with r : (1, n); 0, or 10 * network + layer of the first stop."""
-    n = r.shape[1]
-    bad = evaluate(f, g, d, D, plan, needs_d, needs_D, x[0], r[0], s, m)
-    if bad:
-        return bad
-    if plan.exact:
-        exact_errors(f, g, d, D, plan, needs_d, needs_D, x, r, s)
-    else:
-        printed_errors(f, g, d, D, plan, x, s)
-    if plan.encoder:
-        bad = ascend(f, 0, 2 if plan.exact and needs_D else 1, rate, back_to_front)
-        if bad:
-            return 10 * F + bad
-    bad = ascend(g, 0, 1, rate, back_to_front)
-    if bad:
-        return 10 * G + bad
-
-    lean = s * 0
-    if plan.lean_d:
-        lean = leaning_sum(x, g.y, g.slope)[0, 0]
-        if plan.lean_d == MEAN:
-            lean /= s * 0 + x.shape[1]
-    if plan.train_d:
-        bad = ascend(d, discriminator_errors(d, plan, lean, s), 2, rate, back_to_front)
-        if bad:
-            return 10 * PSI + bad
-    if plan.train_D:
-        lean_D = lean if plan.lean_D_on_x else s * 0
-        if plan.lean_D:
-            C = leaning_sum(f.y[:1, :n], f.y[1:, :n], f.slope[1:, :n])[0, 0]
-            lean_D += C / (s * 0 + n) if plan.lean_D == MEAN else C
-        bad = ascend(D, discriminator_errors(D, plan, lean_D, s), 2, rate, back_to_front)
-        if bad:
-            return 10 * LAMBDA + bad
-    return 0
-
-
-@jit
+@jit_inner
 def recode(f, g, s, m):
     """Decode the last z and encode it again, which leaves that code behind; 0, or the stop."""
     bad = forward(g, 0, s, m)
@@ -280,12 +241,47 @@ def recode(f, g, s, m):
 @jit
 def train(f, g, d, D, plan, needs_d, needs_D, images, r, s, m, rate, back_to_front):
     """One pass over the images; (updates made, 0 or 10 * network + layer of the first stop)."""
+    n = r.shape[1]
     made, bad = 0, 0
-    while made < len(images) and not bad:
-        bad = update(f, g, d, D, plan, needs_d, needs_D, images[made: made + 1],
-                     r[made: made + 1], s, m, rate, back_to_front)
-        if not bad:
-            made += 1
+    while made < len(images):
+        x = images[made: made + 1]
+        bad = evaluate(f, g, d, D, plan, needs_d, needs_D, x[0], r[made], s, m)
+        if bad:
+            break
+        if plan.exact:
+            exact_errors(f, g, d, D, plan, needs_d, needs_D, x, r[made: made + 1], s)
+        else:
+            printed_errors(f, g, d, D, plan, x, s)
+        if plan.encoder:
+            bad = ascend(f, 0, 2 if plan.exact and needs_D else 1, rate, back_to_front)
+            if bad:
+                bad += 10 * F
+                break
+        bad = ascend(g, 0, 1, rate, back_to_front)
+        if bad:
+            bad += 10 * G
+            break
+
+        lean = s * 0
+        if plan.lean_d:
+            lean = leaning_sum(x, g.y, g.slope)[0, 0]
+            if plan.lean_d == MEAN:
+                lean /= s * 0 + x.shape[1]
+        if plan.train_d:
+            bad = ascend(d, discriminator_errors(d, plan, lean, s), 2, rate, back_to_front)
+            if bad:
+                bad += 10 * PSI
+                break
+        if plan.train_D:
+            lean_D = lean if plan.lean_D_on_x else s * 0
+            if plan.lean_D:
+                C = leaning_sum(f.y[:1, :n], f.y[1:, :n], f.slope[1:, :n])[0, 0]
+                lean_D += C / (s * 0 + n) if plan.lean_D == MEAN else C
+            bad = ascend(D, discriminator_errors(D, plan, lean_D, s), 2, rate, back_to_front)
+            if bad:
+                bad += 10 * LAMBDA
+                break
+        made += 1
     if plan.recode and not bad:
         bad = recode(f, g, s, m)
     for net in (f, g, d, D):

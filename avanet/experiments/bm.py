@@ -82,9 +82,9 @@ def reproduce(request: Request) -> None:
     }
     paired_cells = cells if len({cell["seed"] for cell in cells}) > 1 else []
     with RunFolder(out, KEY) as folder, RunFolder(out / "paired", KEY) as paired:
-        for part in (folder, paired):
-            run = part.open_run(protocol | {"draws_shared": part is paired},
+        run, _ = (part.open_run(protocol | {"draws_shared": part is paired},
                                 environment() | {"data": request.data}, request.fresh)
+                  for part in (folder, paired))
         _tell_of_other_versions(run["environment"])
         missing = [cell for part, asked in ((folder, cells), (paired, paired_cells))
                    for cell in asked if part.key_of(cell) not in part.results]
@@ -229,7 +229,8 @@ def _report(folder: RunFolder, paired: RunFolder, images) -> None:
     for name, content in files.items():
         folder.write(name, content)
     print(bm_report.summary(results, shared, authors_images=authors))
-    print(f"written to {folder.path}: tables.md, tables.csv, tables.tex, figure5, best")
+    written = dict.fromkeys(name.partition("/")[0] for name in files)
+    print(f"written to {folder.path}: {', '.join(written)}")
 
 
 def _contact_sheet(folder: RunFolder, rules: str) -> bytes | None:

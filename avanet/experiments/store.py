@@ -20,6 +20,7 @@ from avanet.errors import InputError
 from avanet.files import PARTIAL, told, write_through, write_whole
 
 Line = dict[str, Any]
+KEPT = "; finished cells are kept, the same command goes on"
 ANEW = "give another --out, or --fresh to start anew"
 
 
@@ -185,9 +186,9 @@ class RunFolder:
         """Write a file, by its path in the folder, whole. Raises InputError."""
         path = self._inside(name)
         if path not in self._written:
-            self._files.append([{"file": name}], self._advice())
+            self._files.append([{"file": name}], KEPT)
             self._written.add(path)
-        write_whole(path, data, self._advice())
+        write_whole(path, data, KEPT)
 
     def finish(self) -> None:
         """Sort `results.jsonl` by the key fields, each cell once. Raises InputError."""

@@ -38,10 +38,15 @@ if not numba.config.CACHE_DIR:
     numba.config.CACHE_DIR = _cache_folder()
 
 
-def jit(function):
+def jit(function, **options):
     """Compile at first call, cached, with sums reordered and multiply-adds fused; NaN-safe."""
     return numba.njit(function, cache=True, error_model="numpy",
-                      fastmath={"reassoc", "contract", "nsz"})
+                      fastmath={"reassoc", "contract", "nsz"}, **options)
+
+
+def jit_inner(function):
+    """`jit` for what compiled code alone calls: nothing to unpack Python's arguments with."""
+    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def jit_exact(function):

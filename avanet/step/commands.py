@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from avanet.errors import InputError
 
 DONE, FAILED = 0, 1
+PAGE_RULES = ("printed", "exact", "as-run")
 
 STEP_EXAMPLES = """examples:
   avanet step ava1                             one update, every number of it
@@ -57,7 +59,7 @@ def _step(args) -> int:
         raise InputError("name a model, as in avanet step ava1, or give --gallery DIR")
     traced, start = _traced(args)
     if args.json is not None or args.html is not None:
-        return _write(traced, args)
+        return _write(traced, start, args)
     return _walk(traced, start, args)
 
 
@@ -107,14 +109,17 @@ def _scenes(traced, args):
                          "avanet step MODEL --json FILE") from None
 
 
-def _write(traced, args) -> int:
+def _write(traced, start, args) -> int:
+    """Write what was asked for; a page also holds the other rule sets, from the same start."""
     _scenes(traced, args)
     if args.json is not None:
         traced.save(args.json)
         print(f"wrote {args.json}")
     if args.html is not None:
         from avanet.step.page import write_page
-        write_page(traced, args.html)
+        others = [replace(start, rules=rules).trace()
+                  for rules in PAGE_RULES if start and rules != args.rules]
+        write_page([traced, *others], args.html)
         print(f"wrote {args.html}")
     return DONE
 
