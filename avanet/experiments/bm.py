@@ -85,7 +85,7 @@ def reproduce(request: Request) -> None:
         run, _ = (part.open_run(protocol | {"draws_shared": part is paired},
                                 environment() | {"data": request.data}, request.fresh)
                   for part in (folder, paired))
-        _tell_of_other_versions(run["environment"])
+        _tell_of_other_versions(run.get("environment", {}))
         missing = [cell for part, asked in ((folder, cells), (paired, paired_cells))
                    for cell in asked if part.key_of(cell) not in part.results]
         _estimate(missing, images.pixels, request.jobs)
