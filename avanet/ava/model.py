@@ -10,18 +10,7 @@ from avanet.ava.plans import plan
 from avanet.ava.protocol import Protocol
 from avanet.ava.step import Step, build_players
 from avanet.errors import InputError, unknown_name
-from avanet.nn import NonFiniteError
-
-
-class DivergedError(ArithmeticError):
-    """A NaN or an overflow in training; `step` counts updates from 1, `where` names the layer."""
-
-    def __init__(self, model: str, step: int, where: str):
-        super().__init__(model, step, where)
-        self.model, self.step, self.where = model, step, where
-
-    def __str__(self):
-        return f"{self.model}: NaN or overflow at step {self.step} in {self.where}"
+from avanet.nn import DivergedError, NonFiniteError
 
 
 def _check_choice(kind, got, known):

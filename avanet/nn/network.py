@@ -22,6 +22,17 @@ class NonFiniteError(ArithmeticError):
         return f"NaN or overflow in {self.where}"
 
 
+class DivergedError(ArithmeticError):
+    """A NaN or an overflow in training; `step` counts updates from 1, `where` names the layer."""
+
+    def __init__(self, model: str, step: int, where: str):
+        super().__init__(model, step, where)
+        self.model, self.step, self.where = model, step, where
+
+    def __str__(self):
+        return f"{self.model}: NaN or overflow at step {self.step} in {self.where}"
+
+
 def forward_through(layers, x, train=False, rng=None, check: Check | None = None):
     """Return the last layer's output and the list of all caches; `check` sees each output."""
     caches = []
@@ -172,15 +183,21 @@ class Sequential:
         """
         return self._back(dy, caches, below_output, "backward")
 
+    def accumulate(self, dy: np.ndarray, caches: list[Any], below_output: bool = False) -> None:
+        """Add dL/dparams to `grads` as `backward` does, without the first layer's dL/dx."""
+        rest = self._back(dy, caches, below_output, "backward", first=1)
+        if self.layers:
+            self.layers[0].accumulate(rest, caches[0])
+
     def propagate(self, dy: np.ndarray, caches: list[Any], below_output=False) -> np.ndarray:
         """Return dL/dx as `backward` does, and leave `grads` alone."""
         return self._back(dy, caches, below_output, "propagate")
 
     @np.errstate(over="ignore", divide="ignore", invalid="ignore")
-    def _back(self, dy, caches, below_output, method):
+    def _back(self, dy, caches, below_output, method, first=0):
         self._check_error(dy)
-        depth = len(self.layers) - below_output
-        return back_through(self.layers[:depth], dy, caches[:depth], method, self.check_finite)
+        through = slice(first, len(self.layers) - below_output)
+        return back_through(self.layers[through], dy, caches[through], method, self.check_finite)
 
     def _check_input(self, x: np.ndarray) -> None:
         """Each shape of a sample is followed through the layers once, and remembered."""

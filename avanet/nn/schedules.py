@@ -50,3 +50,18 @@ def warm_up(steps: int, then: Schedule) -> Schedule:
 def _whole(name: str, value: int) -> None:
     if value != int(value) or value < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {value}")
+
+
+def _last_tenth(steps: int) -> Schedule:
+    """A tenth of the rate for the last tenth of the steps."""
+    return step_decay(1.0, 0.1, max(1, -(-steps * 9 // 10)))
+
+
+SCHEDULES = {  # name -> function from the number of steps in all to the rate's factor
+    "constant": lambda steps: constant(1.0),
+    "step": _last_tenth,
+    "cosine": lambda steps: cosine(1.0, steps),
+    "warm-up": lambda steps: warm_up(max(1, steps // 20), constant(1.0)),
+    "warm-up-cosine": lambda steps: warm_up(
+        max(1, steps // 20), cosine(1.0, max(1, steps - max(1, steps // 20)))),
+}

@@ -1,0 +1,64 @@
+"""Gaussian codes: what the encoders of all variational models share."""
+
+import numpy as np
+
+from avanet.errors import InputError
+from avanet.models.base import Model
+from avanet.nn import Logistic
+
+
+def split_code(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(mu, log sigma^2), each (B, n), from the encoder's output (B, 2n)."""
+    n = code.shape[1] // 2
+    return code[:, :n], code[:, n:]
+
+
+def reparameterise(mu, log_var, epsilon):
+    """z = mu + exp(log sigma^2 / 2) epsilon. All (B, n).
+
+    Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014, section 2.4.
+    """
+    return mu + np.exp(log_var / 2) * epsilon
+
+
+def reparameterise_backward(dz, log_var, epsilon):
+    """(dL/dmu, dL/dlog sigma^2) from dL/dz.
+
+    dz/dmu = 1,   dz/dlog sigma^2 = exp(log sigma^2 / 2) epsilon / 2.
+    """
+    return dz, dz * np.exp(log_var / 2) * epsilon / 2
+
+
+class LatentModel(Model):
+    """A model with an `encoder` (mu, log sigma^2) and a `decoder`, whose output is a net input.
+
+    The decoder ends below its output activation `output`, so that losses can be written from net
+    inputs (logits), which is stable.
+    """
+
+    output = Logistic()
+
+    def encode(self, X) -> tuple[np.ndarray, np.ndarray]:
+        """(mu, sigma^2) of q(z|x), each (N, n)."""
+        mu, log_var = split_code(self.players_["encoder"].forward(self.inputs(X))[0])
+        return mu, np.exp(log_var)
+
+    def decode(self, Z) -> np.ndarray:
+        """Images (N, H, W, C) in [0, 1] of codes (N, n)."""
+        self.check_fitted()
+        Z = np.asarray(Z, self.dtype)
+        width = self.players_["decoder"].n_in
+        if Z.ndim != 2 or Z.shape[1] != width:
+            raise InputError(f"expected codes of shape (N, {width}), got {Z.shape}")
+        v, _ = self.players_["decoder"].forward(Z)
+        return self.images(self.output.forward(v)[0])
+
+    def reconstruct(self, X) -> np.ndarray:
+        """The decoded means, g(mu(x)); images in [0, 1]."""
+        return self.decode(self.encode(X)[0])
+
+    def sample(self, n: int, random_state: int = 0) -> np.ndarray:
+        """n images g(z), z ~ N(0, I)."""
+        self.check_fitted()
+        rng = np.random.default_rng(random_state)
+        return self.decode(rng.standard_normal((n, self.players_["decoder"].n_in)))
