@@ -10,6 +10,7 @@ from importlib import import_module
 from avanet.errors import unknown_name
 
 MODELS = {  # name -> module, class
+    "dcgan": ("dcgan", "DCGAN"),
     "survey-vae": ("survey_vae", "SurveyVAE"),
 }
 

@@ -189,8 +189,9 @@ class Model:
 
     def batches(self, split: Split, shuffle: bool = True) -> Batches:
         """The mini-batches of a split as this model takes them, drawn from its generator."""
-        return Batches(split, min(self._config.batch, len(split)), self._rng, self.prepare(),
-                       self.corrupt(), shuffle)
+        typed = lambda images, rng: images.astype(self.dtype, copy=False)
+        return Batches(split, min(self._config.batch, len(split)), self._rng,
+                       (*self.prepare(), typed), (*self.corrupt(), typed), shuffle)
 
     def step(self, batch: Batch) -> Losses:
         """One update on a batch.

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from avanet.nn.initialise import glorot
+from avanet.nn.initialise import glorot, zeros
 from avanet.nn.store import Shapes
 
 Shape = tuple[int, ...]
@@ -121,7 +121,9 @@ class Dense(Layer):
     ----------
     n_in, n_out : int
     weights : callable (rng, shape, dtype) -> array
-        Start values of W (see `avanet.nn.initialise`); b starts at zero.
+        Start values of W (see `avanet.nn.initialise`).
+    biases : callable (rng, shape, dtype) -> array, or None
+        Start values of b; None for a layer without.
     """
 
     W: np.ndarray
@@ -129,23 +131,27 @@ class Dense(Layer):
     dW: np.ndarray
     db: np.ndarray
 
-    def __init__(self, n_in: int, n_out: int, weights=glorot):
-        self.n_in, self.n_out, self.weights = n_in, n_out, weights
+    def __init__(self, n_in: int, n_out: int, weights=glorot, biases=zeros):
+        self.n_in, self.n_out, self.weights, self.biases = n_in, n_out, weights, biases
         self.name = f"dense {n_in}-{n_out}"
 
     def shapes(self):
-        return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
+        bias = {} if self.biases is None else {"b": (self.n_out,)}
+        return {"W": (self.n_in, self.n_out), **bias}
 
     def initialise(self, rng):
         self.W[...] = self.weights(rng, self.W.shape, self.W.real.dtype)
-        self.b[...] = 0
+        if self.biases is not None:
+            self.b[...] = self.biases(rng, self.b.shape, self.b.real.dtype)
 
     def forward(self, x):
-        return x @ self.W + self.b, x
+        y = x @ self.W
+        return y if self.biases is None else y + self.b, x
 
     def accumulate(self, dy, x):
         self.dW += x.T @ dy
-        self.db += dy.sum(axis=0)
+        if self.biases is not None:
+            self.db += dy.sum(axis=0)
 
     def propagate(self, dy, x):
         return dy @ self.W.T
