@@ -15,7 +15,8 @@ import avanet
 PACKAGE = Path(avanet.__file__).parent
 ROOT = PACKAGE.parent
 FLOORS = [  # imports go down only, or stay within a package
-    {"errors"}, {"files", "kernels"}, {"nn", "data", "plots", "tables", "tensors"},
+    {"errors"}, {"environment", "files", "interrupts", "kernels", "progress"},
+    {"nn", "data", "folder", "plots", "tables", "tensors"},
     {"ava", "models", "metrics"}, {"verify", "train"}, {"experiments", "step"}, {"cli"},
     {"__main__"},
 ]

@@ -22,14 +22,14 @@ from avanet.ava.plans import RULE_SETS
 from avanet.ava.protocol import Protocol
 from avanet.ava.published import MODELS, RATES
 from avanet.ava.warmup import is_warm, warmup
+from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.experiments import bm_report
-from avanet.experiments.environment import environment
-from avanet.experiments.progress import Progress, estimate
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.nn import NonFiniteError
 from avanet.plots import MissingExtra, contact_sheet, figure5
+from avanet.progress import Progress, estimate
 
 KEY = ("rules", "model", "rate", "seed")
 SCALES = {"quick": ((1.0, 0.5, 0.1, 0.05, 0.01), 1), "default": (RATES, 3), "paper": (RATES, 12)}

@@ -22,7 +22,10 @@ from time import monotonic
 from typing import Any, Protocol
 
 from avanet.errors import InputError
-from avanet.experiments.store import Line, RunFolder, encode, told
+from avanet.experiments.store import RunFolder
+from avanet.files import told
+from avanet.folder import Line, encode
+from avanet.interrupts import interrupts
 
 Cell = dict[str, Any]
 TRIES = 3
@@ -103,18 +106,18 @@ def run_cells(
     ready: list[tuple[Cell, Future[Outcome]]] = []
     due = 0.0
     progress(done, len(asked))
-    with _interrupts() as interrupts, (pool or SpawnedWorkers)(work, shared, jobs) as workers:
+    with interrupts() as came, (pool or SpawnedWorkers)(work, shared, jobs) as workers:
         while todo or in_flight or ready:
             while todo and len(in_flight) < 2 * jobs:
                 cell = todo.popleft()
                 in_flight[workers.submit(cell)] = cell
             finished = wait(in_flight, TICK, FIRST_COMPLETED).done
             ready += [(in_flight.pop(future), future) for future in finished]
-            if ready and (monotonic() >= due or interrupts or not in_flight):
+            if ready and (monotonic() >= due or came or not in_flight):
                 done += _record(folder, ready, keep)
                 progress(done, len(asked))
                 ready, due = [], monotonic() + TICK
-            if interrupts:
+            if came:
                 raise KeyboardInterrupt(
                     f"{done} of {len(asked)} cells are kept; the same command goes on"
                 )
@@ -145,22 +148,6 @@ def _record(folder: RunFolder, ready: Sequence[tuple[Cell, Future]], keep) -> in
     if failures:
         raise failures[0]
     return len(lines)
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """A list of the Ctrl-C and SIGTERM that have come; meanwhile they break nothing off."""
-    came: list[int] = []
-    old = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                old[number] = signal.signal(number, lambda number, frame: came.append(number))
-    try:
-        yield came
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 class SpawnedWorkers:

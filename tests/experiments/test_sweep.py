@@ -15,8 +15,9 @@ import sweep_work
 from sweep_work import KEY, cells_of
 
 from avanet.errors import InputError
-from avanet.experiments.store import RunFolder, read_lines
+from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import ONE_THREAD, SpawnedWorkers, run_cells
+from avanet.folder import read_lines
 
 ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and limits")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import avanet
-from avanet.experiments import environment as module
-from avanet.experiments.environment import cpu_model, environment
+from avanet import environment as module
+from avanet.environment import cpu_model, environment
 
 CPUINFO = """processor\t: 0
 vendor_id\t: Some Vendor

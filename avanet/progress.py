@@ -1,4 +1,4 @@
-"""How far a sweep is: cells done, cells per second, time left."""
+"""How far a long work is: what is done, how fast, the time left."""
 
 import math
 import sys
@@ -24,7 +24,7 @@ def estimate(seconds_per_cell: float, cells: int, jobs: int) -> str:
 
 
 class Progress:
-    """Shows calls `progress(done, total)` on a stream, within a `with` block.
+    """Shows calls `progress(done, total, note)` on a stream, within a `with` block.
 
     A bar if rich is installed and the stream is a terminal; else a line, at most one every
     `INTERVAL` seconds and one at the end.
@@ -33,10 +33,12 @@ class Progress:
     ----------
     stream : text stream
         stderr unless given.
+    unit : str
+        What is counted, in the plural.
     """
 
-    def __init__(self, stream: TextIO | None = None):
-        self._stream = stream or sys.stderr
+    def __init__(self, stream: TextIO | None = None, unit: str = "cells"):
+        self._stream, self._unit = stream or sys.stderr, unit
         self._first: tuple[int, float] | None = None
         self._shown = -math.inf
 
@@ -48,10 +50,11 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, note: str = "") -> None:
         now = monotonic()
         self._first = self._first or (done, now)
-        text = describe(done, total, done - self._first[0], now - self._first[1])
+        text = describe(done, total, done - self._first[0], now - self._first[1],
+                        self._unit, note)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, description=text)
         elif done == total or now - self._shown >= INTERVAL:
@@ -73,11 +76,13 @@ class Progress:
         return bar
 
 
-def describe(done: int, total: int, new: int, seconds: float) -> str:
-    """ "12 of 133 cells, 3.4 cells/s, 36 s left", the rate from `new` cells in `seconds`."""
-    text = f"{done} of {total} cells"
+def describe(done: int, total: int, new: int, seconds: float, unit: str = "cells",
+             note: str = "") -> str:
+    """ "12 of 133 cells, 3.4 cells/s, 36 s left", the rate from `new` ones in `seconds`; a note
+    stands behind."""
+    text = f"{done} of {total} {unit}"
     if new and seconds > 0:
-        text += f", {new / seconds:.3g} cells/s"
+        text += f", {new / seconds:.3g} {unit}/s"
         if done < total:
             text += f", {duration((total - done) * seconds / new)} left"
-    return text
+    return f"{text}; {note}" if note else text

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avanet.experiments import progress as module
-from avanet.experiments.progress import Progress, describe, duration, estimate
+from avanet import progress as module
+from avanet.progress import Progress, describe, duration, estimate
 
 
 class Terminal(io.StringIO):
@@ -55,6 +55,7 @@ def test_describe():
     assert describe(12, 133, 10, 4.0) == "12 of 133 cells, 2.5 cells/s, 48 s left"
     assert describe(12, 133, 0, 4.0) == "12 of 133 cells"
     assert describe(133, 133, 10, 4.0) == "133 of 133 cells, 2.5 cells/s"
+    assert describe(3, 9, 1, 2.0, "steps", "kl 4") == "3 of 9 steps, 0.5 steps/s, 12 s left; kl 4"
 
 
 @settings(deadline=None, max_examples=50)
