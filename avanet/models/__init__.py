@@ -11,6 +11,7 @@ from avanet.errors import unknown_name
 
 MODELS = {  # name -> module, class
     "dcgan": ("dcgan", "DCGAN"),
+    "classifier": ("classifier", "Classifier"),
     "survey-vae": ("survey_vae", "SurveyVAE"),
 }
 
