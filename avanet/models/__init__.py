@@ -13,6 +13,8 @@ MODELS = {  # name -> module, class
     "dcgan": ("dcgan", "DCGAN"),
     "classifier": ("classifier", "Classifier"),
     "survey-vae": ("survey_vae", "SurveyVAE"),
+    "vaegan": ("vaegan", "VAEGAN"),
+    "denoising-vaegan": ("vaegan", "DenoisingVAEGAN"),
 }
 
 

@@ -45,8 +45,8 @@ def he(rng: np.random.Generator, shape, dtype) -> np.ndarray:
 def fan_in(rng: np.random.Generator, shape, dtype) -> np.ndarray:
     """U(-c, c) with c = 1 / sqrt(fan_in), what PyTorch's dense and convolutional layers start from.
 
-    PyTorch draws the biases from the same interval, of the weights' fan-in: for a bias that is
-    `initialiser("uniform", bound=c)`.
+    PyTorch draws the biases from the same interval, of the weights' fan-in: for a layer's `biases`
+    that is `initialiser("uniform", bound=c)`.
     """
     return uniform(rng, shape, dtype, 1 / math.sqrt(fans(shape)[0]))
 
