@@ -10,6 +10,7 @@ import os
 import sys
 
 from avanet import __version__
+from avanet.doctor import add_doctor
 from avanet.errors import InputError, unknown_name
 from avanet.step.commands import add_explain, add_step
 
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add_step(verbs)
     add_explain(verbs)
     _add_data(verbs)
+    add_doctor(verbs)
     warmup = verbs.add_parser("warmup", help="compile the kernels ahead of time")
     warmup.set_defaults(verb=_warmup)
     return parser
