@@ -34,7 +34,7 @@ def write_tensors(path: str | Path, header: Mapping[str, Any],
         data = _safetensors().save(dict(tensors), {"avanet": text})
     elif path.suffix == ".npz":
         file = io.BytesIO()
-        np.savez(file, header=np.frombuffer(text.encode(), np.uint8), **tensors)
+        np.savez(file, **{"header": np.frombuffer(text.encode(), np.uint8)} | dict(tensors))
         data = file.getvalue()
     else:
         raise InputError(f"{path.name}: a model is saved as .npz or .safetensors")

@@ -100,11 +100,10 @@ VERSION = "from avanet.cli import main\ntry: main(['--version'])\nexcept SystemE
 
 @pytest.mark.parametrize("code, heavy", [
     ("import avanet", HEAVY | {"numpy", "PIL"}), ("import avanet.cli", HEAVY), (VERSION, HEAVY)])
-def test_import_is_light_and_fast(python, code, heavy):
-    ask = ("import sys, time; fast = time.process_time() < 0.4\n"
-           f"print('loaded', sorted({heavy} & set(sys.modules)), fast)")
+def test_import_loads_nothing_heavy(python, code, heavy):
+    ask = f"import sys; print('loaded', sorted({heavy} & set(sys.modules)))"
     result, output, errors = python("-c", f"{code}\n{ask}")
-    assert (result, output.splitlines()[-1], errors) == (0, "loaded [] True", "")
+    assert (result, output.splitlines()[-1], errors) == (0, "loaded []", "")
 
 
 def calls(tree):

@@ -106,7 +106,8 @@ def reproduce(request: Request) -> None:
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{done()} of {total} cells are kept; the same command goes on") from None
-        _report(folder, paired, images)
+        with folder.counted():
+            _report(folder, paired, images)
 
 
 def list_cells(request: Request) -> list[dict]:

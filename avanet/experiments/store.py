@@ -8,16 +8,14 @@ files.jsonl     a line per other file that the run has written: what a fresh sta
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from avanet.errors import InputError
 from avanet.files import PARTIAL, told, write_whole
 from avanet.folder import Folder, Journal, Line, encode, read_lines
-
-KEPT = "; finished cells are kept, the same command goes on"
 
 
 class RunFolder(Folder):
@@ -73,9 +71,9 @@ class RunFolder(Folder):
 
     def append(self, lines: Sequence[Line], timings: Sequence[Line]) -> None:
         """Keep the lines of finished cells. Raises InputError; what was kept before stays kept."""
-        self._results.append(lines, self._advice())
+        self._results.append(lines)
         self.results |= {self.key_of(line): line for line in lines}
-        self._timings.append(timings, self._advice())
+        self._timings.append(timings)
 
     def read(self, name: str) -> bytes | None:
         """A file that this run has written, by its path in the folder, or None."""
@@ -87,20 +85,26 @@ class RunFolder(Folder):
         """Write a file, by its path in the folder, whole. Raises InputError."""
         path = self._inside(name)
         if path not in self._written:
-            self._files.append([{"file": name}], KEPT)
+            self._files.append([{"file": name}])
             self._written.add(path)
-        write_whole(path, data, KEPT)
+        write_whole(path, data)
 
     def finish(self) -> None:
         """Sort `results.jsonl` by the key fields, each cell once. Raises InputError."""
         lines = sorted(self.results.values(), key=lambda line: _order(self.key_of(line)))
-        self._results.rewrite(lines, self._advice())
+        self._results.rewrite(lines)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Every InputError in here says how many cells the folder keeps by then."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{error}; {len(self.results)} cells are kept in {self.path}, "
+                             "the same command goes on") from None
 
     def _journal_paths(self) -> list[Path]:
         return [self.path / name for name in ("results.jsonl", "timings.jsonl", "files.jsonl")]
-
-    def _advice(self) -> str:
-        return f"; {len(self.results)} cells are kept, the same command goes on"
 
     def _inside(self, name: Any) -> Path:
         if isinstance(name, str) and "\0" not in name:

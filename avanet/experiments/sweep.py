@@ -95,7 +95,8 @@ def run_cells(
     KeyboardInterrupt
         After Ctrl-C or SIGTERM; its text counts the cells that are kept.
     InputError
-        The folder cannot be written, or the worker of a cell died `TRIES` times.
+        The folder cannot be written, or the worker of a cell died `TRIES` times; with the number
+        of cells that are kept.
     RuntimeError
         The work raised; with the cell and the worker's traceback.
     """
@@ -106,7 +107,8 @@ def run_cells(
     ready: list[tuple[Cell, Future[Outcome]]] = []
     due = 0.0
     progress(done, len(asked))
-    with interrupts() as came, (pool or SpawnedWorkers)(work, shared, jobs) as workers:
+    with (folder.counted(), interrupts() as came,
+          (pool or SpawnedWorkers)(work, shared, jobs) as workers):
         while todo or in_flight or ready:
             while todo and len(in_flight) < 2 * jobs:
                 cell = todo.popleft()
@@ -121,7 +123,8 @@ def run_cells(
                 raise KeyboardInterrupt(
                     f"{done} of {len(asked)} cells are kept; the same command goes on"
                 )
-    folder.finish()
+    with folder.counted():
+        folder.finish()
     return [folder.results[key] for key in asked]
 
 

@@ -181,7 +181,8 @@ class Model:
         if self.dtype not in ("float32", "float64"):
             raise unknown_name("dtype", self.dtype, ("float32", "float64"))
         self._rng = np.random.default_rng(self.random_state)
-        self.shape_ = tuple(shape)
+        height, width, channels = shape
+        self.shape_ = height, width, channels
         self.n_steps_, self.total_steps_ = 0, total_steps
         self.players_ = self.build(self.shape_, self._rng)
         self.optimisers_ = {player: self.new_optimiser(player) for player in self.players_}
@@ -310,7 +311,8 @@ class Model:
             raise ValueError(f"it holds a {header['model']}, not a {cls.name}")
         model = cls(random_state=header["random_state"], dtype=header["dtype"],
                     **header["settings"])
-        model.start(tuple(map(int, header["shape"])), int(header["total_steps"]))
+        height, width, channels = map(int, header["shape"])
+        model.start((height, width, channels), int(header["total_steps"]))
         model.n_steps_ = int(header["n_steps"])
         return model
 

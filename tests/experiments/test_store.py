@@ -229,8 +229,9 @@ def test_permission_lost_in_the_middle(reachable):
     with opened(reachable / "run") as folder:
         folder.append([line_of("a", 0.1)], [])
         (reachable / "run" / "results.jsonl").chmod(0o444)
-        with unprivileged(), pytest.raises(InputError) as refused:
+        with unprivileged(), pytest.raises(InputError) as refused, folder.counted():
             folder.append([line_of("b", 0.1)], [])
     assert str(refused.value).endswith(
-        "results.jsonl: Permission denied; 1 cells are kept, the same command goes on"
+        f"results.jsonl: Permission denied; 1 cells are kept in {reachable / 'run'}, "
+        "the same command goes on"
     )
