@@ -13,6 +13,7 @@ from avanet import __version__
 from avanet.doctor import add_doctor
 from avanet.errors import InputError, unknown_name
 from avanet.step.commands import add_explain, add_step
+from avanet.train.commands import add_train
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -24,6 +25,7 @@ EXAMPLES = """examples:
   avanet verify --errata                       the paper's misprints, each with its number
   avanet step ava1                             one update of AVA1, number by number
   avanet explain eq6                           from objective to rule, assumption by assumption
+  avanet train survey-vae                      train a model on the bundled digits, resumable
 """
 
 
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(verbs)
     add_step(verbs)
     add_explain(verbs)
+    add_train(verbs)
     _add_data(verbs)
     add_doctor(verbs)
     warmup = verbs.add_parser("warmup", help="compile the kernels ahead of time")

@@ -1,6 +1,7 @@
-"""Figures: Figure 5 of the AVA paper (matplotlib, optional) and contact sheets (Pillow)."""
+"""Figures: Figure 5 of the AVA paper (matplotlib, optional), sheets of images (Pillow)."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -135,3 +136,41 @@ def contact_sheet(images: Sequence[tuple[str, np.ndarray]], columns: int,
     data = io.BytesIO()
     sheet.save(data, "PNG")
     return data.getvalue()
+
+
+def image_grid(images: np.ndarray, columns: int = 0, margin: int = 2, least: int = 0) -> bytes:
+    """Images side by side in rows, on white, as a PNG.
+
+    Parameters
+    ----------
+    images : (N, H, W, C) floats in [0, 1]
+        C = 1 (gray) or 3 (RGB); other numbers of channels show their first.
+    columns : int
+        Images per row; about as many as rows unless given.
+    margin : int
+        Pixels between images and around them.
+    least : int
+        Small images are enlarged, by a whole factor, to at least so many pixels a side.
+    """
+    data = io.BytesIO()
+    Image.fromarray(grid_pixels(images, columns, margin, least)).save(data, "PNG", optimize=True)
+    return data.getvalue()
+
+
+def grid_pixels(images: np.ndarray, columns: int = 0, margin: int = 2,
+                least: int = 0) -> np.ndarray:
+    """The same as uint8 pixels, (H, W) or (H, W, 3)."""
+    images = images if images.shape[3] == 3 else images[..., :1]
+    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    factor = max(1, -(-least // min(pixels.shape[1:3])))
+    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    n, height, width, channels = pixels.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = -(-n // columns)
+    sheet = np.full((margin + rows * (height + margin), margin + columns * (width + margin),
+                     channels), 255, np.uint8)
+    for k, image in enumerate(pixels):
+        y, x = (margin + place * (side + margin)
+                for place, side in zip(divmod(k, columns), (height, width)))
+        sheet[y:y + height, x:x + width] = image
+    return sheet[..., 0] if channels == 1 else sheet

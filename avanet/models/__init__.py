@@ -8,6 +8,7 @@
 from importlib import import_module
 
 from avanet.errors import unknown_name
+from avanet.tensors import not_ours, read_tensors
 
 MODELS = {  # name -> module, class
     "dcgan": ("dcgan", "DCGAN"),
@@ -24,3 +25,19 @@ def model_class(name: str):
         raise unknown_name("model", name, MODELS)
     module, kind = MODELS[name]
     return getattr(import_module(f"avanet.models.{module}"), kind)
+
+
+def load(path):
+    """The model that a file holds, whichever it is; see `avanet.models.base.Model.load`."""
+    header, _ = read_tensors(path)
+    with not_ours(path):
+        kind = model_class(header["model"])
+    return kind.load(path)
+
+
+def __getattr__(name: str):
+    """`from avanet.models import SurveyVAE`: each class is imported when it is asked for."""
+    for module, kind in MODELS.values():
+        if kind == name:
+            return getattr(import_module(f"avanet.models.{module}"), kind)
+    raise AttributeError(f"module 'avanet.models' has no attribute {name!r}")

@@ -15,87 +15,27 @@ it; `avanet verify` compares what such a method adds to a player's `grads` with 
 derivative of that player's objective, the others frozen.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from numbers import Real
-from typing import Any, ClassVar, get_type_hints
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import numpy as np
 
 from avanet.data import Batch, Batches, Split
 from avanet.data.batches import Step
 from avanet.errors import InputError, unknown_name
+from avanet.models.config import Config, configured
 from avanet.nn import (
     OPTIMISERS, SCHEDULES, DivergedError, NonFiniteError, Sequential, clip_by_norm,
 )
 from avanet.nn.optim import Optimiser
 from avanet.nn.schedules import Schedule
-from avanet.tensors import not_ours, read_tensors, write_tensors
+from avanet.tensors import Tensors, not_ours, read_tensors, write_tensors
 
 FORMAT = "avanet-model-1"
+TRAINING = "training."  # before the names of what only training goes on with
 Losses = dict[str, float]
 Shape = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Config:
-    """Hyperparameters that every model has; a model's own are added by inheritance.
-
-    Attributes
-    ----------
-    epochs, batch : int
-    rate : float
-        Learning rate of every player, before the schedule.
-    schedule : str
-        One of `avanet.nn.schedules.SCHEDULES`, over the whole training.
-    optimiser : str
-        One of `avanet.nn.OPTIMISERS`.
-    clip_norm : float
-        Each player's gradient is clipped to this norm; 0 for no clipping.
-    """
-
-    epochs: int = 10
-    batch: int = 128
-    rate: float = 1e-3
-    schedule: str = "constant"
-    optimiser: str = "adam"
-    clip_norm: float = 0.0
-
-    def __post_init__(self):
-        hints = get_type_hints(type(self))
-        for field in fields(self):
-            value = getattr(self, field.name)
-            object.__setattr__(self, field.name, checked(field.name, value, hints[field.name]))
-        if min(self.epochs, self.batch) < 1:
-            raise InputError(f"epochs and batch must be at least 1, got {self.epochs} and "
-                             f"{self.batch}")
-        if not 0 < self.rate < np.inf:
-            raise InputError(f"rate must be positive, got {self.rate}")
-        if self.clip_norm < 0:
-            raise InputError(f"clip_norm must be 0 (none) or positive, got {self.clip_norm}")
-        for kind, got, known in (("schedule", self.schedule, SCHEDULES),
-                                 ("optimiser", self.optimiser, OPTIMISERS)):
-            if got not in known:
-                raise unknown_name(kind, got, known)
-
-
-def checked(name: str, value: Any, kind: type) -> Any:
-    """The value as the field's type (int, float, bool or str); InputError if it is not one."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    fits = {bool: isinstance(value, bool), int: whole, str: isinstance(value, str),
-            float: isinstance(value, Real) and not isinstance(value, bool)}[kind]
-    if not fits:
-        raise InputError(f"{name} must be of type {kind.__name__}, got {value!r}")
-    return kind(value)
-
-
-def configured(kind: type[Config], settings: Mapping[str, Any]) -> Config:
-    """A config of that kind; InputError, with the nearest name, for a setting it has not."""
-    known = [field.name for field in fields(kind)]
-    for name in settings:
-        if name not in known:
-            raise unknown_name("setting", name, known)
-    return kind(**settings)
 
 
 class Model:
@@ -128,6 +68,7 @@ class Model:
     paper: ClassVar[str]     # file name of the paper and section, for `avanet models`
     Config: ClassVar[type[Config]] = Config
     low: ClassVar[float] = 0.0   # of the pixels that the networks see: 0 (sigmoid) or -1 (tanh)
+    watch: ClassVar[tuple[str, ...]] = ()  # losses whose sum says how good the model is: the less
 
     def __init__(self, *, random_state: int = 0, dtype: str = "float32", **settings):
         self.random_state = random_state
@@ -188,11 +129,28 @@ class Model:
         self.optimisers_ = {player: self.new_optimiser(player) for player in self.players_}
         return self
 
-    def batches(self, split: Split, shuffle: bool = True) -> Batches:
-        """The mini-batches of a split as this model takes them, drawn from its generator."""
+    def batch_size(self, split: Split) -> int:
+        """Images in a batch: all there are where the default asks for more.
+
+        Raises
+        ------
+        InputError
+            If a batch larger than the split was asked for in so many words.
+        """
+        batch = self.config.batch
+        if "batch" in self.settings and batch > len(split):
+            raise InputError(f"batch must be at most the {len(split)} images of {split.source}, "
+                             f"got {batch}")
+        return min(batch, len(split))
+
+    def batches(self, split: Split) -> Batches:
+        """The shuffled mini-batches of a split as this model takes them, from its generator."""
+        return self._batches(split, self.batch_size(split), self._rng, shuffle=True)
+
+    def _batches(self, split, size, rng, shuffle):
         typed = lambda images, rng: images.astype(self.dtype, copy=False)
-        return Batches(split, min(self._config.batch, len(split)), self._rng,
-                       (*self.prepare(), typed), (*self.corrupt(), typed), shuffle)
+        return Batches(split, size, rng, (*self.prepare(), typed), (*self.corrupt(), typed),
+                       shuffle)
 
     def step(self, batch: Batch) -> Losses:
         """One update on a batch.
@@ -202,15 +160,35 @@ class Model:
         DivergedError
             At the first NaN or overflow, with step and layer.
         """
-        try:
+        with self._told_of_divergence(self.n_steps_ + 1):
             losses = self.update(batch, self._rng)
-        except NonFiniteError as error:
-            raise DivergedError(self.name, self.n_steps_ + 1, error.where) from None
-        for name, loss in losses.items():
-            if not np.isfinite(loss):
-                raise DivergedError(self.name, self.n_steps_ + 1, f"the loss {name}")
+            _check_finite(losses)
         self.n_steps_ += 1
         return losses
+
+    def losses(self, split: Split, random_state: int = 0) -> Losses:
+        """What `evaluate` gives, its mean over the images of a split; the same every time.
+
+        Raises
+        ------
+        DivergedError
+            At the first NaN or overflow.
+        """
+        rng = np.random.default_rng(random_state)
+        sums: Losses = {}
+        with self._told_of_divergence(self.n_steps_):
+            for batch in self._batches(split, min(self._config.batch, len(split)), rng, False):
+                for name, loss in self.evaluate(batch, rng).items():
+                    sums[name] = sums.get(name, 0.0) + float(loss) * len(batch.x)
+            _check_finite(sums)
+        return {name: total / len(split) for name, total in sums.items()}
+
+    @contextmanager
+    def _told_of_divergence(self, step: int) -> Iterator[None]:
+        try:
+            yield
+        except NonFiniteError as error:
+            raise DivergedError(self.name, step, error.where) from None
 
     def fit(self, X, y=None) -> "Model":
         """Start anew and train for `config.epochs` epochs.
@@ -231,11 +209,10 @@ class Model:
         """
         split = X if isinstance(X, Split) else Split(
             np.asarray(X), None if y is None else np.asarray(y), "X")
-        config = self.config
-        size = min(config.batch, len(split))
-        self.start(split.images.shape[1:], config.epochs * -(-len(split) // size))
+        epochs = self.config.epochs
+        self.start(split.images.shape[1:], epochs * -(-len(split) // self.batch_size(split)))
         batches = self.batches(split)
-        for _ in range(config.epochs):
+        for _ in range(epochs):
             for batch in batches:
                 self.step(batch)
         return self
@@ -250,6 +227,11 @@ class Model:
             self.optimisers_[player](network.params, network.grads, self.rate_of(player) * at)
             network.grads[:] = 0
 
+    def rates(self) -> dict[str, float]:
+        """The learning rate of each player at this moment."""
+        at = self.schedule()(self.n_steps_)
+        return {player: self.rate_of(player) * at for player in self.players_}
+
     def schedule(self) -> Schedule:
         """The rate's factor by the number of finished steps."""
         return SCHEDULES[self._config.schedule](max(self.total_steps_, 1))
@@ -263,9 +245,7 @@ class Model:
     def save(self, path) -> None:
         """Write settings and weights: .safetensors (extra `weights`) or .npz."""
         self.check_fitted()
-        tensors = {f"{name}.params": player.params for name, player in self.players_.items()}
-        tensors |= self._buffers()
-        write_tensors(path, self.header(), tensors)
+        write_tensors(path, self.header(), self.tensors())
 
     def header(self) -> dict[str, Any]:
         """What tells one saved model from another: plain data."""
@@ -274,20 +254,47 @@ class Model:
                 "shape": list(self.shape_), "n_steps": self.n_steps_,
                 "total_steps": self.total_steps_}
 
-    def take(self, tensors: dict[str, np.ndarray]) -> None:
+    def tensors(self) -> Tensors:
+        """Parameters and buffers by name; the arrays themselves."""
+        return {f"{name}.params": player.params
+                for name, player in self.players_.items()} | self._buffers()
+
+    def take(self, tensors: Tensors) -> None:
         """Take over parameters and buffers that a file holds, and remove them from the dict."""
         for name, player in self.players_.items():
-            player.params[:] = _fitting(tensors, f"{name}.params", player.params)
+            player.params[:] = fitting(tensors, f"{name}.params", player.params)
         for name, buffer in self._buffers().items():
-            buffer[...] = _fitting(tensors, name, buffer)
+            buffer[...] = fitting(tensors, name, buffer)
 
     def _buffers(self) -> dict[str, np.ndarray]:
         return {f"{name}.{key}": buffer for name, player in self.players_.items()
                 for key, buffer in player.buffers().items()}
 
+    def training_state(self) -> tuple[dict[str, Any], Tensors]:
+        """What training goes on with besides `header` and `tensors`: that of the optimisers.
+
+        Plain data, and arrays whose names start with `TRAINING`.
+        """
+        steps, tensors = {}, {}
+        for player, optimiser in self.optimisers_.items():
+            for slot, value in optimiser.state().items():
+                if slot == "steps":
+                    steps[player] = value
+                else:
+                    tensors[f"{TRAINING}{player}.{slot}"] = value
+        return {"optimisers": steps}, tensors
+
+    def take_training(self, state: Mapping[str, Any], tensors: Tensors) -> None:
+        """Take over what `training_state` gave, and remove it from the dict of tensors."""
+        for player, optimiser in self.optimisers_.items():
+            steps, params = state["optimisers"][player], self.players_[player].params
+            slots = optimiser.slots if steps else ()
+            optimiser.restore({"steps": steps} | {
+                slot: fitting(tensors, f"{TRAINING}{player}.{slot}", params) for slot in slots})
+
     @classmethod
     def load(cls, path) -> "Model":
-        """Read a model that `save` wrote; never executes anything from the file.
+        """Read a model that `save` wrote, or a checkpoint; never executes anything from the file.
 
         Raises
         ------
@@ -298,8 +305,7 @@ class Model:
         with not_ours(path):
             model = cls.from_header(header)
             model.take(tensors)
-            if tensors:
-                raise ValueError(f"more arrays than the model has: {', '.join(sorted(tensors))}")
+            check_none_left([name for name in tensors if not name.startswith(TRAINING)])
         return model
 
     @classmethod
@@ -337,6 +343,21 @@ class Model:
             raise InputError(f"expected images of shape {self.shape_}, got {images.shape[1:]}")
         return (images * (1 - self.low) + self.low).astype(self.dtype)
 
+    def score(self, X, y=None) -> float:
+        """Minus the sum of the watched losses, mean over the images; of a VAE, with z = mu, an
+        estimate of its lower bound on log p(x). The more the better.
+
+        Raises
+        ------
+        InputError
+            As `inputs` does, and for a model without a loss to watch.
+        """
+        self.inputs(X)
+        if not self.watch:
+            raise InputError(f"{self.name} has no loss that says how good it is")
+        losses = self.losses(Split(np.asarray(X), None if y is None else np.asarray(y), "X"))
+        return -sum(losses[name] for name in self.watch)
+
     def images(self, y: np.ndarray) -> np.ndarray:
         """Networks' outputs as images (N, H, W, C) with pixels in [0, 1]."""
         return ((y - self.low) / (1 - self.low)).reshape(-1, *self.shape_)
@@ -346,7 +367,20 @@ class Model:
         return rng.standard_normal(shape, np.dtype(self.dtype).type)
 
 
-def _fitting(tensors, name, like):
+def _check_finite(losses: Losses) -> None:
+    for name, loss in losses.items():
+        if not np.isfinite(loss):
+            raise NonFiniteError(f"the loss {name}")
+
+
+def check_none_left(names) -> None:
+    """ValueError if a file holds arrays of these names besides those of its model."""
+    if names:
+        raise ValueError(f"more arrays than the model has: {', '.join(sorted(names))}")
+
+
+def fitting(tensors: Tensors, name: str, like: np.ndarray) -> np.ndarray:
+    """The array of that name, removed from the dict; ValueError unless it is shaped like `like`."""
     stored = tensors.pop(name)
     if stored.shape != like.shape or stored.dtype != like.dtype:
         raise ValueError(f"{name} has shape {stored.shape} of {stored.dtype}, not {like.shape}")

@@ -35,6 +35,7 @@ class SurveyVAE(LatentModel):
     name = "survey-vae"
     paper = "vae-gan-survey, Sec. 2"
     Config = Config
+    watch = ("reconstruction", "kl")
 
     def build(self, shape, rng):
         c, m = self._config, math.prod(shape)
