@@ -11,11 +11,14 @@ from avanet.errors import unknown_name
 from avanet.tensors import not_ours, read_tensors
 
 MODELS = {  # name -> module, class
-    "dcgan": ("dcgan", "DCGAN"),
     "classifier": ("classifier", "Classifier"),
     "survey-vae": ("survey_vae", "SurveyVAE"),
     "vaegan": ("vaegan", "VAEGAN"),
     "denoising-vaegan": ("vaegan", "DenoisingVAEGAN"),
+    "gan": ("gan", "GAN"),
+    "dcgan": ("dcgan", "DCGAN"),
+    "cgan": ("conditional", "CGAN"),
+    "cdcgan": ("conditional", "CDCGAN"),
 }
 
 

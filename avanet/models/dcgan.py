@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from avanet.errors import InputError
 from avanet.models import base
-from avanet.models.adversarial import AdversarialModel, as_fake, as_real
+from avanet.models.adversarial import AdversarialModel, as_real, tell_apart
 from avanet.nn import (
     Adam, BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, LeakyReLU, Reshape,
     Sequential, Tanh,
@@ -54,10 +54,10 @@ class DCGAN(AdversarialModel):
                              f"{height} x {width}; resize or crop them")
         return {
             "generator": Sequential(
-                generator_layers(c.latent, (height, width, channels), c.width),
+                generator_layers(c.latent + self.extra, shape, c.width),
                 rng, self.dtype, "generator"),
             "discriminator": Sequential(
-                discriminator_layers(shape, c.width, c.dropout),
+                discriminator_layers((height, width, channels + self.extra), c.width, c.dropout),
                 rng, self.dtype, "discriminator"),
         }
 
@@ -69,18 +69,13 @@ class DCGAN(AdversarialModel):
     def gradients(self, batch, rng):
         """Add dL_G/dG and dL_D/dD, both from one pass with one draw of z and of dropout."""
         generator, discriminator = self.players_["generator"], self.players_["discriminator"]
-        z = self.normal(rng, len(batch.target), self._config.latent)
-        fake, generator_caches = generator.forward(z, True, rng)
-        v_real, real_caches = discriminator.forward(batch.target, True, rng)
-        v_fake, fake_caches = discriminator.forward(fake, True, rng)
-        real_loss, dv_real = as_real(v_real)
-        fake_loss, dv_fake = as_fake(v_fake)
-        generator_loss, dv = as_real(v_fake)
-        discriminator.accumulate(dv_real, real_caches)
-        discriminator.accumulate(dv_fake, fake_caches)
-        generator.accumulate(discriminator.propagate(dv, fake_caches), generator_caches)
-        return {"generator": float(generator_loss),
-                "discriminator": float(real_loss + fake_loss)}
+        fake, caches = generator.forward(self.noise(batch, rng), True, rng)
+        loss, verdicts = tell_apart(discriminator, self.judged(batch.target, batch.labels),
+                                    self.judged(fake, batch.labels), rng)
+        generator_loss, dv = as_real(verdicts.fake)
+        dfake = discriminator.propagate(dv, verdicts.fake_caches)[..., :fake.shape[-1]]
+        generator.accumulate(dfake, caches)
+        return {"generator": float(generator_loss), "discriminator": loss}
 
     def new_optimiser(self, player):
         if self._config.optimiser == "adam":
