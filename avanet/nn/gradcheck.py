@@ -245,7 +245,7 @@ def check_network(
         If the network does not take x.
     """
     seed = _seed(rng)
-    twin = _twin(network, np.float64)
+    twin = twin_of(network, np.float64)
     draw = np.random.default_rng(seed)
     return _check_passes(twin, twin.forward, x, below_output, seed, draw, method, tolerance)
 
@@ -293,8 +293,8 @@ def _check_passes(network, forward, x, below_output, seed, draw, method, toleran
     except NonFiniteError as error:
         tolerance = _tolerance(method, tolerance)
         return Report(network.name, method, seed, tolerance, (), trouble=str(error))
-    numerical = _twin(network, _dtype(method))
-    views = _named(numerical, numerical.params)
+    numerical = twin_of(network, _dtype(method))
+    views = named_views(numerical, numerical.params)
     layers = numerical.layers[:len(layers)]
 
     def functional(x, **params):
@@ -303,8 +303,8 @@ def _check_passes(network, forward, x, below_output, seed, draw, method, toleran
         return (weights * _forward(layers, x)[0]).sum()
 
     report = check_function(
-        functional, {"x": x} | _named(network, network.params), {"x": dx} | _named(network, grads),
-        method, seed, tolerance, network.name,
+        functional, {"x": x} | named_views(network, network.params),
+        {"x": dx} | named_views(network, grads), method, seed, tolerance, network.name,
     )
     repeats = [np.allclose(a, b, equal_nan=True) for a, b in ((again, dx), (twice, 2 * grads))]
     return report if all(repeats) else replace(report, trouble=NOT_ADDED)
@@ -323,14 +323,14 @@ def _backward(network, dy, caches, below_output):
     return network.backward(dy, caches, below_output), network.grads.copy()
 
 
-def _twin(network, dtype):
+def twin_of(network: Sequential, dtype) -> Sequential:
     """A copy of the network in another dtype, with the same parameters."""
     twin = Sequential(copy.deepcopy(network.layers), dtype=dtype, name=network.name)
     twin.params[...] = network.params
     return twin
 
 
-def _named(network, flat):
+def named_views(network: Sequential, flat: np.ndarray) -> dict[str, np.ndarray]:
     """Shaped views into one of the network's flat vectors, by the parameter's name."""
     views = {}
     for k, (layer, part) in enumerate(zip(network.layers, network.slices)):

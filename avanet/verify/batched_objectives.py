@@ -1,0 +1,111 @@
+"""Objectives of the models of batches, written from the papers in plain NumPy.
+
+Each is a function of a scene, and minimised. Random draws come in the order of the model's method;
+nothing is taken from its losses or its backward pass.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from avanet.data import Batch
+from avanet.models.base import Model
+from avanet.nn import Sequential
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an objective is evaluated on: complex twins of the players, a batch, a generator."""
+
+    model: Model
+    players: dict[str, Sequential]
+    batch: Batch
+    rng: np.random.Generator
+
+    @property
+    def config(self) -> Any:
+        """The model's settings."""
+        return self.model.config
+
+    def run(self, player: str, x: np.ndarray) -> np.ndarray:
+        """A player's output in training."""
+        return self.players[player].forward(x.astype(np.complex128), True, self.rng)[0]
+
+    def normal(self, n: int) -> np.ndarray:
+        """N(0, 1) draws, n for each image of the batch."""
+        return self.rng.standard_normal((len(self.batch.target), n))
+
+    @property
+    def y(self) -> np.ndarray:
+        """The labels as rows of an identity matrix; none for a model without classes."""
+        classes = getattr(self.config, "classes", 0)
+        return np.array([[float(k == label) for k in range(classes)]
+                         for label in self.batch.labels])
+
+
+Objective = Callable[[Scene], Any]
+
+
+def log_logistic(v):
+    """log of 1 / (1 + exp(-v))."""
+    return -np.log(1 + np.exp(-v))
+
+
+def cross_entropy(v, t):
+    """-sum of t log p + (1 - t) log(1 - p), p = 1 / (1 + exp(-v)), as a mean over the batch."""
+    p = 1 / (1 + np.exp(-v))
+    return -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum() / len(v)
+
+
+# Variational --------------------------------------------------------------------------------------
+
+def elbo(s: Scene):
+    """-E_q[log p(x|z)] + beta KL(q(z|x) || N(0, I))"""
+    n = s.config.latent
+    code = s.run("encoder", s.batch.x)
+    mu, sigma = code[:, :n], np.exp(code[:, n:] / 2)
+    v = s.run("decoder", mu + sigma * s.normal(n))
+    kl = (mu * mu + sigma * sigma - 1 - 2 * np.log(sigma)).sum() / 2 / len(mu)
+    beta = min(2 * s.model.n_steps_ / s.model.total_steps_, 1)  # linear annealing
+    return cross_entropy(v, s.batch.target) + beta * kl
+
+
+# Adversarial --------------------------------------------------------------------------------------
+
+def _generated(s: Scene):
+    """G(z), or G(z|y)."""
+    return s.run("generator", np.concatenate([s.normal(s.config.latent), s.y], axis=1))
+
+
+def _judged(s: Scene, x):
+    """The logits of D(x), or D(x|y): y beside a flat image, or as planes behind its channels."""
+    if s.players["discriminator"].input_shape[1:]:
+        planes = [x, *(np.ones((*x.shape[:3], 1)) * s.y[:, k].reshape(-1, 1, 1, 1)
+                       for k in range(s.y.shape[1]))]
+        return s.run("discriminator", np.concatenate(planes, axis=3))
+    return s.run("discriminator", np.concatenate([x.reshape(len(x), -1), s.y], axis=1))
+
+
+def gan_discriminator(s: Scene):
+    """-E[log D(x)] - E[log(1 - D(G(z)))]"""
+    fake = _generated(s)
+    v_real = _judged(s, s.batch.target)
+    v_fake = _judged(s, fake)
+    return -np.mean(log_logistic(v_real)) - np.mean(log_logistic(-v_fake))
+
+
+def gan_generator(s: Scene):
+    """-E[log D(G(z))], or E[log(1 - D(G(z)))] if saturating"""
+    v = _judged(s, _generated(s))
+    if s.config.loss == "saturating":
+        return np.mean(log_logistic(-v))
+    return -np.mean(log_logistic(v))
+
+
+def dcgan_generator(s: Scene):
+    """-E[log D(G(z))]"""
+    fake = _generated(s)
+    _judged(s, s.batch.target)  # which draws its dropout first
+    return -np.mean(log_logistic(_judged(s, fake)))
