@@ -9,7 +9,8 @@ layer is two of them turned around:
 - `add_products`: dW += P(x)^T y, the derivative of <P(x) W, y> by W.
 
 P(x) is never held as a whole: its blocks pass through one workspace of a thread, small enough to
-stay in the second-level cache.
+stay in the cache, yet of enough patches that a matrix product spends its time on multiplying: each
+one has to copy W into the order that it reads it in.
 """
 
 import threading
@@ -23,7 +24,7 @@ from avanet.nn.initialise import glorot, zeros
 from avanet.nn.layers import Layer, values
 from avanet.nn.shape import sum_to_last
 
-BLOCK_BYTES = 1 << 20  # of patches at a time
+BLOCK_BYTES, BLOCK_ROWS = 1 << 20, 384  # at least, of patches at a time
 WORDS = ("valid", "same")
 
 Pair = tuple[int, int]
@@ -58,7 +59,7 @@ class Workspace(threading.local):
         return self.memory[:size].view(dtype).reshape(shape)
 
 
-WORKSPACE = Workspace()
+PATCHES, PRODUCT = Workspace(), Workspace()
 
 
 def correlate(x: np.ndarray, W: np.ndarray, patches: Patches) -> np.ndarray:
@@ -87,18 +88,19 @@ def add_products(x: np.ndarray, y: np.ndarray, patches: Patches, dW: np.ndarray)
     """dW += P(x)^T y.   x : (N, H, W, C), y : (N, *grid, F), dW : (kh, kw, C, F)."""
     x, rows = np.ascontiguousarray(x), np.ascontiguousarray(y).reshape(-1, dW.shape[-1])
     matrix, gather = dW.reshape(-1, dW.shape[-1]), _kernel("gather", x.dtype)
+    product = PRODUCT.take(matrix.shape, x.dtype)
     for first, part, columns in _blocks(len(x), len(matrix), patches, x.dtype):
         gather(x, patches, first, columns)
-        matrix += columns.T @ rows[part]
+        matrix += np.matmul(columns.T, rows[part], out=product)
 
 
 def _blocks(images, length, patches, dtype) -> Iterator[tuple[int, slice, np.ndarray]]:
     """(first line of patches, their rows, workspace), block by block; a patch has that length."""
     rows, cols = patches.grid
-    lines = max(1, BLOCK_BYTES // (cols * length * dtype.itemsize))
+    lines = -(-max(BLOCK_ROWS, BLOCK_BYTES // (length * dtype.itemsize)) // cols)
     for first in range(0, images * rows, lines):
         stop = min(first + lines, images * rows)
-        columns = WORKSPACE.take(((stop - first) * cols, length), dtype)
+        columns = PATCHES.take(((stop - first) * cols, length), dtype)
         yield first, slice(first * cols, stop * cols), columns
 
 

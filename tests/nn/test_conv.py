@@ -267,6 +267,7 @@ def test_blocks_do_not_matter(layer, bytes_, monkeypatch):
     results = []
     for block in (1 << 20, bytes_):
         monkeypatch.setattr(conv, "BLOCK_BYTES", block)
+        monkeypatch.setattr(conv, "BLOCK_ROWS", 1)
         network.grads[:] = 0
         y, caches = network.forward(x)
         results.append((y, network.backward(draw(*y.shape), caches), network.grads.copy()))
@@ -277,10 +278,10 @@ def test_blocks_do_not_matter(layer, bytes_, monkeypatch):
 def test_the_workspace_is_used_again(monkeypatch):
     network, x = network_of(Conv2D(3, 4, 3)), draw(4, 9, 9, 3)
     network.forward(x)
-    memory = conv.WORKSPACE.memory
+    memory = conv.PATCHES.memory
     _, caches = network.forward(x)
     network.backward(draw(4, 7, 7, 4), caches)
-    assert conv.WORKSPACE.memory is memory
+    assert conv.PATCHES.memory is memory
 
 
 def test_caches_are_values():
