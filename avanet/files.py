@@ -11,6 +11,11 @@ from avanet.errors import InputError
 PARTIAL = ".avanet-partial"
 
 
+def user_cache() -> Path:
+    """The folder `avanet` in the user's cache: $XDG_CACHE_HOME, else ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "avanet")
+
+
 @contextmanager
 def told(doing: str, what: object, advice: str = "") -> Iterator[None]:
     """Turn the system's refusal into an InputError: cannot `doing` `what`: reason`advice`."""

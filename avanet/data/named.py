@@ -21,6 +21,7 @@ from avanet.data.digits import FILE as DIGITS
 from avanet.data.idx import FILES, idx_file, is_idx_folder, read_idx_folder
 from avanet.data.images import FolderImages
 from avanet.errors import InputError, unknown_name
+from avanet.files import user_cache
 
 NAMES = {
     "digits": "2,500 digits, 28 x 28, 10 classes, drawn by avanet",
@@ -78,8 +79,7 @@ Progress = Callable[[str, int, int], None]
 
 def data_root(root: str | Path | None = None) -> Path:
     """The folder of the named sets: `root`, else $AVANET_DATA, else in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(root or os.environ.get("AVANET_DATA") or Path(cache, "avanet", "data"))
+    return Path(root or os.environ.get("AVANET_DATA") or user_cache() / "data")
 
 
 def load_dataset(name_or_path: str | Path, size: tuple[int, int] | None = None,

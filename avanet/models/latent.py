@@ -4,7 +4,7 @@ import numpy as np
 
 from avanet.errors import InputError
 from avanet.models.base import Model
-from avanet.nn import Logistic
+from avanet.nn import Logistic, Softplus
 
 
 def split_code(code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,6 +52,17 @@ class LatentModel(Model):
             raise InputError(f"expected codes of shape (N, {width}), got {Z.shape}")
         v, _ = self.players_["decoder"].forward(Z)
         return self.images(self.output.forward(v)[0])
+
+    def log_likelihood(self, X, Z) -> np.ndarray:
+        """log p(x_i|z_i) of images and codes, in nats, one value an image: (N,) float64.
+
+        p(x|z) is Bernoulli, sum over pixels of x v - log(1 + exp v) with v the decoder's output;
+        for pixels between 0 and 1 minus the cross-entropy, as in the loss.
+        """
+        x = self.inputs(X)
+        v, _ = self.players_["decoder"].forward(np.asarray(Z, self.dtype))
+        terms = x * v - Softplus().f(v)
+        return terms.reshape(len(x), -1).sum(axis=1, dtype=np.float64)
 
     def reconstruct(self, X) -> np.ndarray:
         """The decoded means, g(mu(x)); images in [0, 1]."""
