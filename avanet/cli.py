@@ -12,6 +12,7 @@ import sys
 from avanet import __version__
 from avanet.doctor import add_doctor
 from avanet.errors import InputError, unknown_name
+from avanet.experiments.commands import add_diff, add_replay
 from avanet.step.commands import add_explain, add_step
 from avanet.train.commands import add_train
 
@@ -68,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     add_explain(verbs)
     add_train(verbs)
     _add_data(verbs)
+    add_replay(verbs)
+    add_diff(verbs)
     add_doctor(verbs)
     warmup = verbs.add_parser("warmup", help="compile the kernels ahead of time")
     warmup.set_defaults(verb=_warmup)

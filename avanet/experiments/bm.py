@@ -22,11 +22,14 @@ from avanet.ava.plans import RULE_SETS
 from avanet.ava.protocol import Protocol
 from avanet.ava.published import MODELS, RATES
 from avanet.ava.warmup import is_warm, warmup
+from avanet.data.bundled import BUNDLED
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.experiments import bm_report
+from avanet.experiments.recorded import other_versions
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
+from avanet.folder import first_difference
 from avanet.nn import NonFiniteError
 from avanet.plots import MissingExtra, contact_sheet, figure5
 from avanet.progress import Progress, estimate
@@ -74,18 +77,14 @@ def reproduce(request: Request) -> None:
     cells = list_cells(request)
     images = data.load(request.data, request.size)
     out = Path(request.out or f"runs/bm-{Path(request.data).resolve().name}")
-    protocol = {
-        "experiment": "bm", "images": images.checksum, "n_images": len(images.pixels),
-        "size": list(images.pixels.shape[2:0:-1]), "latent_dim": LATENT_DIM,
-        "hidden_dim": HIDDEN_DIM, "per_image": PER_IMAGE, "dtype": "float32",
-        "training": asdict(Protocol()),
-    }
     paired_cells = cells if len({cell["seed"] for cell in cells}) > 1 else []
     with RunFolder(out, KEY) as folder, RunFolder(out / "paired", KEY) as paired:
-        run, _ = (part.open_run(protocol | {"draws_shared": part is paired},
-                                environment() | {"data": request.data}, request.fresh)
+        run, _ = (part.open_run(protocol_of(images, part is paired),
+                                environment() | {"data": _place(request.data)}, request.fresh)
                   for part in (folder, paired))
-        _tell_of_other_versions(run.get("environment", {}))
+        if other := other_versions(run):
+            print(f"note: this folder was begun with {', '.join(other)}; "
+                  "last digits may differ between old and new cells", file=sys.stderr)
         missing = [cell for part, asked in ((folder, cells), (paired, paired_cells))
                    for cell in asked if part.key_of(cell) not in part.results]
         _estimate(missing, images.pixels, request.jobs)
@@ -108,6 +107,21 @@ def reproduce(request: Request) -> None:
                 f"{done()} of {total} cells are kept; the same command goes on") from None
         with folder.counted():
             _report(folder, paired, images)
+
+
+def protocol_of(images: data.ImageSet, draws_shared: bool) -> dict:
+    """What two runs must have in common for their cells to stand in one folder."""
+    return {
+        "experiment": "bm", "images": images.checksum, "n_images": len(images.pixels),
+        "size": list(images.pixels.shape[2:0:-1]), "latent_dim": LATENT_DIM,
+        "hidden_dim": HIDDEN_DIM, "per_image": PER_IMAGE, "dtype": "float32",
+        "training": asdict(Protocol()), "draws_shared": draws_shared,
+    }
+
+
+def _place(source: str) -> str:
+    """Where the images are, whatever the working directory."""
+    return source if source in BUNDLED else str(Path(source).resolve())
 
 
 def list_cells(request: Request) -> list[dict]:
@@ -134,6 +148,39 @@ def list_cells(request: Request) -> list[dict]:
             for model in dict.fromkeys(request.models or MODELS)
             for rate in dict.fromkeys(request.rates or rates)
             for seed in range(request.seeds or seeds)]
+
+
+def task_of(run: dict, place: str | None = None) -> Task:
+    """What the cells of a recorded run share; `place` is where the images are now.
+
+    Raises
+    ------
+    InputError
+        If the images are not there or are others, or this avanet has another protocol.
+    """
+    recorded, begun = run["protocol"], run.get("environment")
+    source = place or (begun.get("data") if isinstance(begun, dict) else None)
+    if not isinstance(source, str):
+        raise InputError("run.json does not say where the images are; give --data")
+    size = recorded.get("size")
+    if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size)):
+        raise InputError(f"run.json: expected size as two whole numbers, got {size!r}")
+    images = data.load(source, (size[0], size[1]))
+    share_draws = recorded.get("draws_shared") is True
+    if found := first_difference(recorded, protocol_of(images, share_draws)):
+        raise InputError(f"the run was made with {found[0]} = {found[1]!r}, here it is "
+                         f"{found[2]!r}" + ("; give --data" if found[0] == "images" else ""))
+    return Task(images.pixels, share_draws)
+
+
+def check_cell(cell: dict) -> None:
+    """InputError unless `work` knows the cell."""
+    seed, known = cell["seed"], {"rules": RULE_SETS, "model": MODELS, "rate": RATES}
+    for name, values in known.items():
+        if cell[name] not in list(values):
+            raise unknown_name(name, cell[name], map(str, values))
+    if type(seed) is not int or seed < 0:
+        raise InputError(f"expected a seed as a whole number of at least 0, got {seed!r}")
 
 
 def work(cell: dict, task: Task) -> Outcome:
@@ -203,15 +250,6 @@ def _estimate(missing, images, jobs) -> None:
     seconds = work(missing[0], Task(images, False)).seconds
     print(f"{len(missing)} cells on {jobs} worker{'s' if jobs > 1 else ''}: "
           f"{estimate(seconds, len(missing), jobs)}", file=sys.stderr)
-
-
-def _tell_of_other_versions(begun: dict) -> None:
-    now = environment()
-    other = [f"{name} {begun.get(name)} (now {now[name]})" for name in now
-             if begun.get(name) != now[name]]
-    if other:
-        print(f"note: this folder was begun with {', '.join(other)}; "
-              "last digits may differ between old and new cells", file=sys.stderr)
 
 
 def _report(folder: RunFolder, paired: RunFolder, images) -> None:

@@ -1,0 +1,83 @@
+"""A run folder as it stands on disk, read without holding or changing it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from avanet.environment import environment
+from avanet.errors import InputError, unknown_name
+from avanet.files import told
+from avanet.folder import Line, decode, read_lines
+
+EXPERIMENTS = {"bm": "avanet.experiments.bm"}
+LOGS = {"results.jsonl": None, "log.jsonl": ("epoch",)}  # and the fields that tell lines apart
+ELSEWHERE = "; give the folder of a run"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """`run.json` and the lines of a run: of a reproduction's cells, or of a training's epochs.
+
+    Attributes
+    ----------
+    path : Path
+    run : dict
+        The contents of `run.json`.
+    key : tuple of str
+        The fields that tell one line from another.
+    lines : dict of tuple -> dict
+        The lines by the values of these fields.
+    """
+
+    path: Path
+    run: dict[str, Any]
+    key: tuple[str, ...]
+    lines: dict[tuple, Line]
+
+
+def read_recorded(path: str | Path) -> Recorded:
+    """The run in a folder.
+
+    Raises
+    ------
+    InputError
+        If it holds no run, or a damaged file.
+    """
+    path = Path(path)
+    with told("read", path / "run.json", ELSEWHERE):
+        run = decode((path / "run.json").read_bytes())
+    if run is None:
+        raise InputError(f"{path / 'run.json'} was not written by a run{ELSEWHERE}")
+    name = next((name for name in LOGS if (path / name).exists()), "results.jsonl")
+    key = LOGS[name] or experiment_of(run).KEY
+    lines: dict[tuple, Line] = {}
+    for number, line in enumerate(read_lines(path / name, ELSEWHERE)[0], 1):
+        try:
+            same = lines.setdefault(tuple(line[field] for field in key), line) == line
+        except (KeyError, TypeError):
+            same = False
+        if not same:
+            raise InputError(f"{path / name}, line {number}: expected the fields {', '.join(key)}, "
+                             "with other values than any line before")
+    return Recorded(path, run, key, lines)
+
+
+def experiment_of(run: Mapping[str, Any]) -> ModuleType:
+    """The module of the experiment that a `run.json` names; InputError if there is none."""
+    protocol = run.get("protocol")
+    name = protocol.get("experiment") if isinstance(protocol, dict) else None
+    if not isinstance(name, str) or name not in EXPERIMENTS:
+        raise unknown_name("experiment in run.json", name, EXPERIMENTS)
+    return import_module(EXPERIMENTS[name])
+
+
+def other_versions(run: Mapping[str, Any]) -> list[str]:
+    """What of the environment differs now from that of the run: "numpy 2.0 (now 2.4)"."""
+    begun, now = run.get("environment"), environment()
+    if not isinstance(begun, dict):
+        return ["environment unknown"]
+    return [f"{name} {begun.get(name)} (now {now[name]})" for name in now
+            if begun.get(name) != now[name]]
