@@ -7,6 +7,7 @@ import numpy as np
 from avanet.errors import InputError
 from avanet.models import base
 from avanet.models.base import Model
+from avanet.models.labels import one_hot
 from avanet.nn import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential, Softmax, initialiser
 from avanet.nn.losses import categorical_cross_entropy_from_logits
 
@@ -41,6 +42,7 @@ class Classifier(Model):
     name = "classifier"
     paper = "avanet's own, for the metrics"
     Config = Config
+    watch = ("loss",)
 
     def build(self, shape, rng):
         c, he = self._config, initialiser("he")
@@ -56,11 +58,11 @@ class Classifier(Model):
             rng, self.dtype, "classifier")}
 
     def update(self, batch, rng):
-        losses = self.gradients(batch)
+        losses = self.gradients(batch, rng)
         self.apply("classifier")
         return losses
 
-    def gradients(self, batch):
+    def gradients(self, batch, rng):
         """Add dL/dTheta."""
         classifier = self.players_["classifier"]
         v, caches = classifier.forward(batch.x, True)
@@ -75,20 +77,8 @@ class Classifier(Model):
         return {"loss": float(loss), "accuracy": accuracy(v, batch.labels)}
 
     def one_hot(self, labels) -> np.ndarray:
-        """(B,) labels as (B, K): 1 in the column of the label.
-
-        Raises
-        ------
-        InputError
-            No labels, factors instead of classes, or a label that is no class.
-        """
-        classes = self._config.classes
-        if labels is None or labels.ndim != 1:
-            got = "none" if labels is None else f"shape {labels.shape}"
-            raise InputError(f"a classifier learns from one label for each image, got {got}")
-        if labels.max() >= classes:
-            raise InputError(f"expected labels below {classes}, got {labels.max()}: set classes")
-        return np.eye(classes, dtype=self.dtype)[labels]
+        """(B,) labels as (B, K); InputError if there are none, or some that are no class."""
+        return one_hot(labels, self._config.classes, "a classifier", self.dtype)
 
     def features(self, X) -> np.ndarray:
         """(N, width) features of images: the last hidden layer."""

@@ -43,6 +43,8 @@ CONVOLUTIONAL: dict[str, Any] = {"latent": 2, "width": 2}
 CASES = (
     Case("survey-vae", {"elbo_gradients": {"encoder": o.elbo, "decoder": o.elbo}},
          DENSE | {"annealing": "linear"}),
+    Case("classifier", {"gradients": {"classifier": o.classifier}},
+         {"classes": 3, "channels": 2, "width": 3}, (5, 4, 2)),
     Case("gan", BOTH, DENSE),
     Case("gan", BOTH, DENSE | {"loss": "saturating"}),
     Case("dcgan", AT_ONCE, CONVOLUTIONAL),

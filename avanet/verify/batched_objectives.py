@@ -59,6 +59,15 @@ def cross_entropy(v, t):
     return -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum() / len(v)
 
 
+# Classifying --------------------------------------------------------------------------------------
+
+def classifier(s: Scene):
+    """-E[log p(y|x)], p a softmax"""
+    v = s.run("classifier", s.batch.x)
+    return -np.mean([np.log(np.exp(row[label]) / np.exp(row).sum())
+                     for row, label in zip(v, s.batch.labels)])
+
+
 # Variational --------------------------------------------------------------------------------------
 
 def elbo(s: Scene):

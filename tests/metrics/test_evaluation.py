@@ -81,7 +81,7 @@ def test_the_log_likelihood_is_minus_the_loss(vae, digits):
 def test_a_classifier_has_an_accuracy(classifier, digits):
     found = evaluate(classifier, digits["test"], n=100)
     assert list(found) == ["accuracy"]
-    with pytest.raises(InputError, match="one label"):
+    with pytest.raises(InputError, match="needs labels"):
         evaluate(classifier, Split(digits["test"].images))
 
 
