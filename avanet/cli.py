@@ -10,9 +10,10 @@ import os
 import sys
 
 from avanet import __version__
+from avanet.arguments import seed
 from avanet.doctor import add_doctor
 from avanet.errors import InputError, unknown_name
-from avanet.experiments.commands import add_diff, add_replay
+from avanet.experiments.commands import add_diff, add_replay, add_reproduce
 from avanet.step.commands import add_explain, add_step
 from avanet.train.commands import add_train
 
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"avanet {__version__}")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_reproduce(verbs)
+    add_reproduce(verbs)
     _add_verify(verbs)
     add_step(verbs)
     add_explain(verbs)
@@ -77,46 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# Reproduce ------------------------------------------------------------------------------------
-
-def _add_reproduce(verbs):
-    reproduce = verbs.add_parser("reproduce", help="re-create a table or figure of a paper")
-    names = reproduce.add_subparsers(title="what", metavar="NAME", required=True)
-    bm = names.add_parser("bm", help="Tables 1-3 and Figure 5 of the AVA paper")
-    bm.add_argument("--data", default="orbit", metavar="NAME|FOLDER",
-                    help="a folder of images of one size, or orbit, the bundled set (default)")
-    bm.add_argument("--size", nargs=2, type=int, metavar=("W", "H"), help="resize every image")
-    bm.add_argument("--scale", default="default", choices=("quick", "default", "paper"),
-                    help="quick: 5 rates, 1 seed; default: 19 rates, 3 seeds; paper: 12 seeds")
-    bm.add_argument("--models", type=_names, metavar="A,B,...", help="default: all seven")
-    bm.add_argument("--rates", type=_rates, metavar="R,R,...", help="in (0, 1]; default: by scale")
-    bm.add_argument("--seeds", type=_count, metavar="N", help="seeds 0..N-1; default: by scale")
-    bm.add_argument("--rules", type=_names, default=["as-run", "printed"], metavar="A,B,...",
-                    help="rule sets: as-run, printed, printed-mean, letter, exact, as-run-mu4; "
-                         "default as-run,printed")
-    bm.add_argument("--jobs", type=_count, default=min(4, os.cpu_count() or 1), metavar="N",
-                    help="worker processes (default: one per core, at most 4)")
-    bm.add_argument("--out", metavar="FOLDER", help="default: runs/bm-DATA")
-    bm.add_argument("--fresh", action="store_true", help="start anew instead of going on")
-    bm.set_defaults(verb=_reproduce_bm)
-
-
-def _reproduce_bm(args) -> int:
-    from avanet.experiments import bm
-    bm.reproduce(bm.Request(
-        data=args.data, size=tuple(args.size) if args.size else None, scale=args.scale,
-        models=args.models, rates=args.rates, seeds=args.seeds, rules=args.rules, jobs=args.jobs,
-        out=args.out, fresh=args.fresh))
-    return DONE
-
-
 # Verify ---------------------------------------------------------------------------------------
 
 def _add_verify(verbs):
     verify = verbs.add_parser("verify", help="check every gradient and equation numerically")
     verify.add_argument("--errata", action="store_true",
                         help="the paper's misprints: each fails as printed, passes as corrected")
-    verify.add_argument("--seed", type=_seed, default=0, help="of the random networks (default 0)")
+    verify.add_argument("--seed", type=seed, default=0, help="of the random networks (default 0)")
     verify.add_argument("--json", action="store_true", help="print the results as JSON")
     verify.set_defaults(verb=_verify)
 
@@ -185,37 +153,3 @@ def _warmup(args) -> int:
     seconds, folder = warmup()
     print(f"kernels ready in {seconds:.1f} s, kept in {folder}")
     return DONE
-
-
-# Arguments ------------------------------------------------------------------------------------
-
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        raise argparse.ArgumentTypeError(f"expected names separated by commas, got {text!r}")
-    return names
-
-
-def _rates(text: str) -> list[float]:
-    try:
-        rates = [float(rate) for rate in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected numbers separated by commas, got {text!r}") from None
-    for rate in rates:
-        if not 0 < rate <= 1:
-            raise argparse.ArgumentTypeError(
-                f"a rate must lie in (0, 1], got {rate:g}; the paper uses 1, 0.9, ..., 0.01")
-    return rates
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 10**6:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)

@@ -26,13 +26,13 @@ from avanet.data.bundled import BUNDLED
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.experiments import bm_report
-from avanet.experiments.recorded import other_versions
+from avanet.experiments.running import tell_estimate, tell_of_other_versions
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.folder import first_difference
 from avanet.nn import NonFiniteError
 from avanet.plots import MissingExtra, contact_sheet, figure5
-from avanet.progress import Progress, estimate
+from avanet.progress import Progress
 
 KEY = ("rules", "model", "rate", "seed")
 SCALES = {"quick": ((1.0, 0.5, 0.1, 0.05, 0.01), 1), "default": (RATES, 3), "paper": (RATES, 12)}
@@ -82,9 +82,7 @@ def reproduce(request: Request) -> None:
         run, _ = (part.open_run(protocol_of(images, part is paired),
                                 environment() | {"data": _place(request.data)}, request.fresh)
                   for part in (folder, paired))
-        if other := other_versions(run):
-            print(f"note: this folder was begun with {', '.join(other)}; "
-                  "last digits may differ between old and new cells", file=sys.stderr)
+        tell_of_other_versions(run)
         missing = [cell for part, asked in ((folder, cells), (paired, paired_cells))
                    for cell in asked if part.key_of(cell) not in part.results]
         _estimate(missing, images.pixels, request.jobs)
@@ -248,8 +246,7 @@ def _estimate(missing, images, jobs) -> None:
               "(`avanet warmup` does it ahead of time)", file=sys.stderr)
     warmup(("float32",))
     seconds = work(missing[0], Task(images, False)).seconds
-    print(f"{len(missing)} cells on {jobs} worker{'s' if jobs > 1 else ''}: "
-          f"{estimate(seconds, len(missing), jobs)}", file=sys.stderr)
+    tell_estimate(seconds, len(missing), jobs)
 
 
 def _report(folder: RunFolder, paired: RunFolder, images) -> None:

@@ -1,8 +1,56 @@
-"""The verbs `replay` and `diff` of the command line."""
+"""The verbs `reproduce`, `replay` and `diff` of the command line."""
 
 import argparse
+import os
+
+from avanet.arguments import count, names
 
 DONE, FAILED = 0, 1
+SCALES = ("quick", "default", "paper")
+
+
+def add_reproduce(verbs) -> None:
+    """Add `avanet reproduce` to the command line."""
+    reproduce = verbs.add_parser("reproduce", help="re-create a table or figure of a paper")
+    what = reproduce.add_subparsers(title="what", metavar="NAME", required=True)
+    _add_bm(what)
+
+
+def _add_bm(what):
+    bm = what.add_parser("bm", help="Tables 1-3 and Figure 5 of the AVA paper")
+    bm.add_argument("--data", default="orbit", metavar="NAME|FOLDER",
+                    help="a folder of images of one size, or orbit, the bundled set (default)")
+    bm.add_argument("--size", nargs=2, type=int, metavar=("W", "H"), help="resize every image")
+    bm.add_argument("--scale", default="default", choices=SCALES,
+                    help="quick: 5 rates, 1 seed; default: 19 rates, 3 seeds; paper: 12 seeds")
+    bm.add_argument("--models", type=names, metavar="A,B,...", help="default: all seven")
+    bm.add_argument("--rates", type=_rates, metavar="R,R,...", help="in (0, 1]; default: by scale")
+    bm.add_argument("--seeds", type=count, metavar="N", help="seeds 0..N-1; default: by scale")
+    bm.add_argument("--rules", type=names, default=["as-run", "printed"], metavar="A,B,...",
+                    help="rule sets: as-run, printed, printed-mean, letter, exact, as-run-mu4; "
+                         "default as-run,printed")
+    _add_jobs(bm)
+    _add_folder(bm, "runs/bm-DATA")
+    bm.set_defaults(verb=_reproduce_bm)
+
+
+def _add_jobs(verb):
+    verb.add_argument("--jobs", type=count, default=min(4, os.cpu_count() or 1), metavar="N",
+                      help="worker processes (default: one per core, at most 4)")
+
+
+def _add_folder(verb, default):
+    verb.add_argument("--out", metavar="FOLDER", help=f"default: {default}")
+    verb.add_argument("--fresh", action="store_true", help="start anew instead of going on")
+
+
+def _reproduce_bm(args) -> int:
+    from avanet.experiments import bm
+    bm.reproduce(bm.Request(
+        data=args.data, size=tuple(args.size) if args.size else None, scale=args.scale,
+        models=args.models, rates=args.rates, seeds=args.seeds, rules=args.rules, jobs=args.jobs,
+        out=args.out, fresh=args.fresh))
+    return DONE
 
 
 def add_replay(verbs) -> None:
@@ -13,7 +61,7 @@ def add_replay(verbs) -> None:
                         metavar="NAME=VALUE,...", help="as model=ava5,rate=0.5,seed=0; what is "
                         "left out may have any value; may be given again (default: all cells)")
     replay.add_argument("--data", metavar="NAME|FOLDER", help="where the data is now")
-    replay.add_argument("--jobs", type=_jobs, default=1, metavar="N",
+    replay.add_argument("--jobs", type=count, default=1, metavar="N",
                         help="worker processes (default 1)")
     replay.set_defaults(verb=_replay)
 
@@ -47,7 +95,14 @@ def _choice(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _jobs(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 10**6):
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
+def _rates(text: str) -> list[float]:
+    try:
+        rates = [float(rate) for rate in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers separated by commas, got {text!r}") from None
+    for rate in rates:
+        if not 0 < rate <= 1:
+            raise argparse.ArgumentTypeError(
+                f"a rate must lie in (0, 1], got {rate:g}; the paper uses 1, 0.9, ..., 0.01")
+    return rates

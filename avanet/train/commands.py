@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from avanet.arguments import count, seed
 from avanet.errors import InputError
 
 DONE = 0
@@ -31,9 +32,9 @@ def add_train(verbs) -> None:
     train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                        help="a setting of the model; may be given again")
     train.add_argument("--epochs", metavar="N", help="short for --set epochs=N")
-    train.add_argument("--seed", type=_seed, metavar="N",
+    train.add_argument("--seed", type=seed, metavar="N",
                        help="of start values, batch order and noise (default 0)")
-    train.add_argument("--patience", type=_count, metavar="N",
+    train.add_argument("--patience", type=count, metavar="N",
                        help="stop after N epochs without a better validation loss")
     train.add_argument("--fresh", action="store_true", help="start anew instead of going on")
     train.set_defaults(verb=_train)
@@ -100,14 +101,3 @@ def _recorded(args):
 
 
 # Arguments ------------------------------------------------------------------------------------
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 10**6:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
