@@ -19,6 +19,7 @@ MODELS = {  # name -> module, class
     "dcgan": ("dcgan", "DCGAN"),
     "cgan": ("conditional", "CGAN"),
     "cdcgan": ("conditional", "CDCGAN"),
+    "savae": ("savae", "SAVAE"),
 }
 
 
