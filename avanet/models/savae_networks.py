@@ -5,16 +5,20 @@ units in a dense layer. Images have sides divisible by 4.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from avanet.errors import InputError
 from avanet.nn import (
-    BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, MaxPool2D, Reshape, Residual, Upsample2D,
+    BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, MaxPool2D, Reshape, Residual, Sequential,
+    Upsample2D,
 )
 from avanet.nn.initialise import he
 from avanet.nn.layers import Layer
 
 SLOPE = 0.2
+ENCODER = ("stage 1", "stage 2", "stage 3", "code")  # the encoder's networks, in a row
 
 
 def activation() -> LeakyReLU:
@@ -38,8 +42,8 @@ def stage(channels_in: int, channels_out: int) -> list[Layer]:
 
 
 def encoder(shape: Sequence[int], w: int, h: int, latent: int) -> list[list[Layer]]:
-    """Four networks in a row: three stages, whose outputs are the features F_1, F_2, F_3 of Eq. 9,
-    and the rest up to (mu, log sigma^2)."""
+    """The layers of `ENCODER`: three stages, whose outputs are the features F_1, F_2, F_3 of
+    Eq. 9, and the rest up to (mu, log sigma^2)."""
     height, width, channels = shape
     if height % 4 or width % 4:
         raise InputError(f"savae takes images with sides divisible by 4, got {height} x {width}; "
@@ -106,3 +110,22 @@ def classifier(latent: int, h: int, classes: int) -> list[Layer]:
 def dense_layer(n_in: int, n_out: int) -> Dense:
     """A dense layer with He's start values."""
     return Dense(n_in, n_out, he)
+
+
+def encode(players: Mapping[str, Sequential], x: np.ndarray):
+    """([F_1, F_2, F_3], code (mu, log sigma^2), caches) of images."""
+    outputs, caches = [], []
+    for name in ENCODER:
+        x, cache = players[name].forward(x)
+        outputs.append(x)
+        caches.append(cache)
+    return outputs[:-1], outputs[-1], caches
+
+
+def encode_back(players: Mapping[str, Sequential], dcode: np.ndarray, caches,
+                dfeatures: Sequence[np.ndarray]) -> np.ndarray:
+    """dL/dx from dL/dcode and the dL/dF_i, which join where the features come out."""
+    back = dcode
+    for name, cache, more in zip(reversed(ENCODER), reversed(caches), (0, *reversed(dfeatures))):
+        back = players[name].propagate(back + more, cache)
+    return back

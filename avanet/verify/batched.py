@@ -40,6 +40,13 @@ AT_ONCE: Objectives = {"gradients": {"generator": o.dcgan_generator,
                                      "discriminator": o.gan_discriminator}}
 DENSE: dict[str, Any] = {"latent": 2, "hidden": 3}
 CONVOLUTIONAL: dict[str, Any] = {"latent": 2, "width": 2}
+ENCODER = ("stage 1", "stage 2", "stage 3", "code")
+SAVAE: Objectives = {
+    "vec_gradients": {player: o.savae_vec for player in (*ENCODER, "classifier")},
+    "real_gradients": {"discriminator": o.savae_real},
+    "generated_gradients": {"discriminator": o.savae_generated},
+    "decoder_gradients": {"decoder": o.savae_decoder},
+}
 CASES = (
     Case("survey-vae", {"elbo_gradients": {"encoder": o.elbo, "decoder": o.elbo}},
          DENSE | {"annealing": "linear"}),
@@ -50,6 +57,7 @@ CASES = (
     Case("dcgan", AT_ONCE, CONVOLUTIONAL),
     Case("cgan", BOTH, DENSE | {"classes": 3}),
     Case("cdcgan", AT_ONCE, CONVOLUTIONAL | {"classes": 3}, (8, 4, 2)),
+    Case("savae", SAVAE, {"latent": 2, "width": 1, "hidden": 3, "classes": 3, "beta": 0.3}),
 )
 
 

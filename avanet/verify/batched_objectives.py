@@ -33,6 +33,10 @@ class Scene:
         """A player's output in training."""
         return self.players[player].forward(x.astype(np.complex128), True, self.rng)[0]
 
+    def frozen(self, player: str, x: np.ndarray) -> np.ndarray:
+        """A player's output in evaluation."""
+        return self.players[player].forward(x.astype(np.complex128))[0]
+
     def normal(self, n: int) -> np.ndarray:
         """N(0, 1) draws, n for each image of the batch."""
         return self.rng.standard_normal((len(self.batch.target), n))
@@ -118,3 +122,62 @@ def dcgan_generator(s: Scene):
     fake = _generated(s)
     _judged(s, s.batch.target)  # which draws its dropout first
     return -np.mean(log_logistic(_judged(s, fake)))
+
+
+# Semi-supervised adversarial ----------------------------------------------------------------------
+
+def _seen(s: Scene, x):
+    """The encoder's three features of x, then mu and sigma."""
+    stages = []
+    for name in ("stage 1", "stage 2", "stage 3", "code"):
+        x = s.frozen(name, x)
+        stages.append(x)
+    n = s.config.latent
+    return stages[:3], x[:, :n], np.exp(x[:, n:] / 2)
+
+
+def _class(v):
+    """The softmax of net inputs."""
+    return np.exp(v) / np.exp(v).sum(axis=1, keepdims=True)
+
+
+def _recreated(s: Scene):
+    """z, x^ and the features of x."""
+    features, mu, sigma = _seen(s, s.batch.x)
+    z = mu + sigma * s.normal(s.config.latent)
+    return z, 1 / (1 + np.exp(-s.run("decoder", z))), features
+
+
+def _square(x):
+    """Mean over the batch of the sum of squares."""
+    return (x * x).sum() / len(x)
+
+
+def savae_vec(s: Scene):
+    """KL(q(z|x) || N(0, I)) - E[y log Class(z)]"""
+    _, mu, sigma = _seen(s, s.batch.x)
+    kl = (mu * mu + sigma * sigma - 1 - 2 * np.log(sigma)).sum() / 2 / len(mu)
+    p = _class(s.run("classifier", mu + sigma * s.normal(s.config.latent)))
+    return kl - (s.y * np.log(p)).sum() / len(mu)
+
+
+def savae_real(s: Scene):
+    """E (1 - Dis(x))^2"""
+    return _square(1 - s.run("discriminator", s.batch.x))
+
+
+def savae_generated(s: Scene):
+    """E (-1 - Dis(x^))^2"""
+    return _square(-1 - s.run("discriminator", _recreated(s)[1]))
+
+
+def savae_decoder(s: Scene):
+    """L_rec + beta L_adv + gamma L_latent, Eqs. 8 to 11"""
+    z, x_hat, features = _recreated(s)
+    features_hat, mu, sigma = _seen(s, x_hat)
+    rec = sum(alpha * np.mean((f - g) ** 2)
+              for alpha, f, g in zip((1, 0.1, 0.01), features, features_hat))
+    adv = _square(s.frozen("discriminator", s.batch.x) - s.frozen("discriminator", x_hat))
+    z_hat = mu + sigma * s.normal(s.config.latent)
+    latent = _square(_class(s.frozen("classifier", z)) - _class(s.frozen("classifier", z_hat)))
+    return rec + s.config.beta * adv + s.config.gamma * latent
