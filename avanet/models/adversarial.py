@@ -107,5 +107,6 @@ class AdversarialModel(Model):
 
     def discriminate(self, X, labels=None) -> np.ndarray:
         """D(x), the probability that an image is real: (N,)."""
+        self.check_fitted()
         v, _ = self.players_["discriminator"].forward(self.judged(self.inputs(X), labels))
         return Logistic().f(v[:, 0])

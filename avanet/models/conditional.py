@@ -45,12 +45,20 @@ class DenseConfig(gan.Config):
 
     classes: int = 10
 
+    def __post_init__(self):
+        super().__post_init__()
+        self.at_least(1, "classes")
+
 
 @dataclass(frozen=True)
 class ConvolutionalConfig(dcgan.Config):
     """classes: number of labels; the others as for `dcgan`."""
 
     classes: int = 10
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.at_least(1, "classes")
 
 
 class CGAN(Conditional, gan.GAN):

@@ -44,17 +44,29 @@ class Config:
         for field in fields(self):
             value = getattr(self, field.name)
             object.__setattr__(self, field.name, checked(field.name, value, hints[field.name]))
-        if min(self.epochs, self.batch) < 1:
-            raise InputError(f"epochs and batch must be at least 1, got {self.epochs} and "
-                             f"{self.batch}")
+        self.at_least(1, "epochs", "batch")
+        self.at_least(0, "clip_norm")
+        self.one_of(SCHEDULES, "schedule")
+        self.one_of(OPTIMISERS, "optimiser")
         if not 0 < self.rate < np.inf:
             raise InputError(f"rate must be positive, got {self.rate}")
-        if self.clip_norm < 0:
-            raise InputError(f"clip_norm must be 0 (none) or positive, got {self.clip_norm}")
-        for kind, got, known in (("schedule", self.schedule, SCHEDULES),
-                                 ("optimiser", self.optimiser, OPTIMISERS)):
-            if got not in known:
-                raise unknown_name(kind, got, known)
+
+    def at_least(self, least: float, *names: str) -> None:
+        """InputError for the first of these settings that is less."""
+        for name in names:
+            if not getattr(self, name) >= least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
+    def fractions(self, *names: str) -> None:
+        """InputError for the first of these settings that is not in [0, 1)."""
+        for name in names:
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+
+    def one_of(self, known: Mapping[str, Any], name: str) -> None:
+        """InputError, with the nearest name, for a setting that is not in the table."""
+        if getattr(self, name) not in known:
+            raise unknown_name(name, getattr(self, name), known)
 
 
 def checked(name: str, value: Any, kind: type) -> Any:

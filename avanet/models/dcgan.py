@@ -24,9 +24,8 @@ class Config(base.Config):
 
     def __post_init__(self):
         super().__post_init__()
-        if min(self.latent, self.width) < 1 or not 0 <= self.dropout < 1:
-            raise InputError("latent and width must be at least 1 and dropout in [0, 1), got "
-                             f"{self.latent}, {self.width} and {self.dropout}")
+        self.at_least(1, "latent", "width")
+        self.fractions("dropout")
 
 
 class DCGAN(AdversarialModel):

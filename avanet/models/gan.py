@@ -3,38 +3,32 @@
 import math
 from dataclasses import dataclass
 
-from avanet.errors import InputError, unknown_name
 from avanet.models import base
 from avanet.models.adversarial import GENERATOR_LOSSES, AdversarialModel, tell_apart
-from avanet.nn import Dense, Dropout, LeakyReLU, Logistic, Momentum, ReLU, Sequential
+from avanet.nn import BatchNorm, Dense, Dropout, LeakyReLU, Momentum, Sequential, Tanh
 
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    """latent, hidden: units of z and of the hidden layers; k: discriminator steps for one of the
-    generator; loss of the generator: saturating (Algorithm 1) or non-saturating; momentum, of the
-    optimiser of that name; dropout in the discriminator."""
+    """latent, hidden: units of z and of the narrower hidden layers; k: discriminator steps for one
+    of the generator; loss of the generator: saturating (Algorithm 1) or non-saturating; momentum,
+    of the optimiser of that name; dropout in the discriminator."""
 
     batch: int = 100
-    rate: float = 0.1
+    rate: float = 0.05
     optimiser: str = "momentum"
     latent: int = 100
     hidden: int = 256
     k: int = 1
     loss: str = "non-saturating"
     momentum: float = 0.5
-    dropout: float = 0.3
+    dropout: float = 0.4
 
     def __post_init__(self):
         super().__post_init__()
-        if min(self.latent, self.hidden, self.k) < 1:
-            raise InputError("latent, hidden and k must be at least 1, got "
-                             f"{self.latent}, {self.hidden} and {self.k}")
-        if not (0 <= self.momentum < 1 and 0 <= self.dropout < 1):
-            raise InputError("momentum and dropout must lie in [0, 1), got "
-                             f"{self.momentum} and {self.dropout}")
-        if self.loss not in GENERATOR_LOSSES:
-            raise unknown_name("loss", self.loss, GENERATOR_LOSSES)
+        self.at_least(1, "latent", "hidden", "k")
+        self.fractions("momentum", "dropout")
+        self.one_of(GENERATOR_LOSSES, "loss")
 
 
 class GAN(AdversarialModel):
@@ -42,9 +36,10 @@ class GAN(AdversarialModel):
 
     L_G = E[log(1 - D(G(z)))] (saturating) or -E[log D(G(z))] (non-saturating).
 
-    Players generator 100-256-256-784 (ReLU, logistic output) and discriminator 784-256-256-1
-    (leaky ReLU, dropout). Every step has a mini-batch and a draw of z of its own: the
-    discriminator learns from every batch, the generator from every k-th.
+    Players generator 100-256-512-784 (batch norm, leaky ReLU, tanh output) and discriminator
+    784-512-256-1 (leaky ReLU, dropout): widths and layers are open in the survey, and without batch
+    norm this generator lost to its discriminator. Every step has a mini-batch and a draw of z of
+    its own: the discriminator learns from every batch, the generator from every k-th.
 
     Source: Goodfellow et al., "Generative adversarial nets", 2014, Algorithm 1; survey, 3.4, 3.9.1.
     """
@@ -52,16 +47,18 @@ class GAN(AdversarialModel):
     name = "gan"
     paper = "vae-gan-survey, Sec. 3.9.1"
     Config = Config
+    low = -1.0
 
     def build(self, shape, rng):
         c, m = self._config, math.prod(shape)
         return {
             "generator": Sequential(
-                [Dense(c.latent + self.extra, c.hidden), ReLU(), Dense(c.hidden, c.hidden), ReLU(),
-                 Dense(c.hidden, m), Logistic()], rng, self.dtype, "generator"),
+                [Dense(c.latent + self.extra, c.hidden), BatchNorm(c.hidden), LeakyReLU(0.2),
+                 Dense(c.hidden, 2 * c.hidden), BatchNorm(2 * c.hidden), LeakyReLU(0.2),
+                 Dense(2 * c.hidden, m), Tanh()], rng, self.dtype, "generator"),
             "discriminator": Sequential(
-                [Dense(m + self.extra, c.hidden), LeakyReLU(0.2), Dropout(c.dropout),
-                 Dense(c.hidden, c.hidden), LeakyReLU(0.2), Dropout(c.dropout),
+                [Dense(m + self.extra, 2 * c.hidden), LeakyReLU(0.2), Dropout(c.dropout),
+                 Dense(2 * c.hidden, c.hidden), LeakyReLU(0.2), Dropout(c.dropout),
                  Dense(c.hidden, 1)], rng, self.dtype, "discriminator"),
         }
 

@@ -40,6 +40,7 @@ class LatentModel(Model):
 
     def encode(self, X) -> tuple[np.ndarray, np.ndarray]:
         """(mu, sigma^2) of q(z|x), each (N, n)."""
+        self.check_fitted()
         mu, log_var = split_code(self.players_["encoder"].forward(self.inputs(X))[0])
         return mu, np.exp(log_var)
 

@@ -24,6 +24,11 @@ class Config(base.Config):
     annealing: str = "none"
     cycles: int = 4
 
+    def __post_init__(self):
+        super().__post_init__()
+        self.at_least(1, "latent", "hidden", "cycles")
+        self.one_of(ANNEALING, "annealing")
+
 
 class SurveyVAE(LatentModel):
     """L = -E_q[log p(x|z)] + beta KL(q(z|x) || N(0, I)), minimised; Bernoulli p(x|z).
