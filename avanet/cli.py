@@ -16,6 +16,7 @@ from avanet.errors import InputError, unknown_name
 from avanet.experiments.commands import add_diff, add_replay, add_reproduce
 from avanet.step.commands import add_explain, add_step
 from avanet.train.commands import add_train
+from avanet.train.use_commands import add_use
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -28,6 +29,7 @@ EXAMPLES = """examples:
   avanet step ava1                             one update of AVA1, number by number
   avanet explain eq6                           from objective to rule, assumption by assumption
   avanet train survey-vae                      train a model on the bundled digits, resumable
+  avanet sample runs/survey-vae-digits         a picture of samples from it
 """
 
 
@@ -69,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add_step(verbs)
     add_explain(verbs)
     add_train(verbs)
+    add_use(verbs)
     _add_data(verbs)
     add_replay(verbs)
     add_diff(verbs)

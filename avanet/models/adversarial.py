@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from avanet.errors import InputError
 from avanet.models.base import Model
 from avanet.nn import Logistic, Sequential
 from avanet.nn.losses import binary_cross_entropy_from_logits
@@ -95,6 +96,14 @@ class AdversarialModel(Model):
         parts = [self.players_["generator"].forward(seeds[k:k + CHUNK])[0]
                  for k in range(0, max(len(seeds), 1), CHUNK)]
         return self.images(np.concatenate(parts))
+
+    def decode(self, Z, labels=None) -> np.ndarray:
+        """The same; InputError, with expected and got, if Z has another shape."""
+        self.check_fitted()
+        Z, n = np.asarray(Z), self._config.latent
+        if Z.ndim != 2 or Z.shape[1] != n:
+            raise InputError(f"expected draws z of shape (N, {n}), got {Z.shape}")
+        return self.generate(Z, labels)
 
     def sample(self, n: int, random_state: int = 0) -> np.ndarray:
         """n images G(z), z ~ N(0, I)."""

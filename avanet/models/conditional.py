@@ -32,6 +32,10 @@ class Conditional(AdversarialModel):
             y = np.broadcast_to(y[:, None, None], (*x.shape[:3], self.extra))
         return np.concatenate([x, y], axis=-1)
 
+    def decode(self, Z, labels=0) -> np.ndarray:
+        """Images G(z|y) of draws Z (N, n); `labels` one for all or N of them."""
+        return super().decode(Z, np.broadcast_to(labels, len(Z)))
+
     def sample(self, n: int, random_state: int = 0, labels=None) -> np.ndarray:
         """n images G(z|y); `labels` one for all or n of them, by default 0, 1, ... in turn."""
         z = self.draw(n, random_state)

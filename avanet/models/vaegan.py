@@ -69,6 +69,7 @@ class VAEGAN(LatentModel):
     name = "vaegan"
     paper = "vaegan-batchnorm-denoising, Sec. 3.3"
     Config = Config
+    watch = ("reconstruction", "kl")
 
     def build(self, shape, rng):
         c, m = self._config, math.prod(shape)

@@ -16,20 +16,23 @@ from avanet.tensors import not_ours, read_tensors, write_tensors
 
 @dataclass
 class Sums:
-    """Losses of the epoch under way, each times the images of its batch; and these images."""
+    """Losses of the epoch under way, each times the images of its batch, and these images.
+
+    A loss counts where it is given: a generator may learn from every k-th batch alone.
+    """
 
     losses: Losses = field(default_factory=dict)
-    images: int = 0
+    images: dict[str, int] = field(default_factory=dict)
 
     def add(self, losses: Losses, images: int) -> None:
-        """Count a batch."""
-        self.images += images
+        """Count a batch of so many images."""
         for name, loss in losses.items():
             self.losses[name] = self.losses.get(name, 0.0) + float(loss) * images
+            self.images[name] = self.images.get(name, 0) + images
 
     def means(self) -> Losses:
-        """The mean of each loss over the images so far."""
-        return {name: total / max(self.images, 1) for name, total in self.losses.items()}
+        """The mean of each loss over its images so far."""
+        return {name: total / self.images[name] for name, total in self.losses.items()}
 
 
 def save_checkpoint(path: Path, model: Model, batches: Batches, sums: Sums) -> None:
@@ -56,8 +59,8 @@ def load_checkpoint(path: Path, model: Model, batches: Batches) -> Sums:
         model.take(tensors)
         model.take_training(state, tensors)
         check_none_left(tensors)
-        sums = Sums({str(name): float(total) for name, total in state["sums"].items()},
-                    int(state["images"]))
+        sums = Sums({name: float(total) for name, total in state["sums"].items()},
+                    {name: int(state["images"][name]) for name in state["sums"]})
         model.n_steps_ = int(header["n_steps"])
         try:
             batches.restore(state["batches"])

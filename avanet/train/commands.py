@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from avanet.arguments import count, seed
+from avanet.arguments import add_data, count, seed
 from avanet.errors import InputError
 
 DONE = 0
@@ -24,10 +24,7 @@ def add_train(verbs) -> None:
         "train", help="train a model, resumable at any moment", epilog=TRAIN_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     train.add_argument("model", nargs="?", metavar="MODEL", help="a name from avanet models")
-    train.add_argument("--data", metavar="NAME|PATH", help="default: digits, the bundled set")
-    train.add_argument("--data-dir", metavar="FOLDER",
-                       help="root of the named sets (default: AVANET_DATA, or a user cache)")
-    train.add_argument("--size", nargs=2, type=int, metavar=("W", "H"), help="resize every image")
+    add_data(train, "default: digits, the bundled set")
     train.add_argument("--run", metavar="FOLDER", help="default: runs/MODEL-DATA")
     train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                        help="a setting of the model; may be given again")
@@ -98,6 +95,3 @@ def _recorded(args):
         raise InputError(f"{args.run}/run.json is damaged ({error!r}); start anew with --fresh "
                          "and a model") from None
     return model, given | ({"data_dir": args.data_dir} if args.data_dir else {}), args.run
-
-
-# Arguments ------------------------------------------------------------------------------------

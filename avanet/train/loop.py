@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, perf_counter
 
-from avanet.data import Dataset
+from avanet.data import Dataset, Split
 from avanet.interrupts import interrupts
 from avanet.models.base import Model
 from avanet.nn import DivergedError
@@ -62,11 +62,14 @@ def train(model: Model, dataset: Dataset, folder: str | Path,
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, once the checkpoint is written; its text says how to go on.
     """
-    model.batch_size(dataset["train"])
+    description = describe(model, dataset)
     if callbacks is None:
         callbacks = default_callbacks()
+    if fresh or Run(folder).read_run() is None:  # what is wrong shows before a file is touched
+        model.start(dataset.shape, 0)
+        seconds_per_step(model, dataset["train"])
     with Run(folder) as run:
-        run.begin(describe(model, dataset), {"settings": model.settings, **(given or {})}, fresh)
+        run.begin(description, {"settings": model.settings, **(given or {})}, fresh)
         training = Training(model, dataset, run)
         training.tell_time()
         with ExitStack() as stack, interrupts() as came:
@@ -124,24 +127,9 @@ class Training:
         else:
             text += f"{self.epochs} epochs of {len(self.batches)} steps"
         if left:
-            seconds = self._seconds_per_step()
+            seconds = seconds_per_step(self.model, self.dataset["train"])
             text += f", about {duration(left * seconds)}" if seconds else ""
         print(text, file=sys.stderr, flush=True)
-
-    def _seconds_per_step(self) -> float:
-        """The median of a few steps; 0 if they diverge. Nothing of the run changes."""
-        twin = copy.deepcopy(self.model)
-        seconds = []
-        try:
-            for batch, _ in zip(twin.batches(self.dataset["train"]), range(TIMED + 1)):
-                start = perf_counter()
-                twin.step(batch)
-                seconds.append(perf_counter() - start)
-                if sum(seconds[1:]) > 2:
-                    break
-        except DivergedError:
-            return 0.0
-        return statistics.median(seconds[1:] or seconds)
 
     def go(self, callbacks: Sequence[Callback], came: Sequence[int]) -> None:
         """Go through the epochs that are left; `came` fills when an interrupt has come."""
@@ -190,3 +178,19 @@ class Training:
         epochs, best = len(self.run.log.lines), best_epoch(self)
         text = f"{self.run.path}: {epochs} epochs" + (f", best is epoch {best}" if best else "")
         return text + (f"; stopped early: {self.stopped}" if self.stopped else "")
+
+
+def seconds_per_step(model: Model, split: Split) -> float:
+    """The median of a few steps of a copy of a started model; 0 if they diverge."""
+    twin = copy.deepcopy(model)
+    seconds: list[float] = []
+    try:
+        for batch, _ in zip(twin.batches(split), range(TIMED + 1)):
+            start = perf_counter()
+            twin.step(batch)
+            seconds.append(perf_counter() - start)
+            if sum(seconds[1:]) > 2:
+                break
+    except DivergedError:
+        return 0.0
+    return statistics.median(seconds[1:] or seconds)
