@@ -1,5 +1,6 @@
 """The verbs of the command line that use models: list, look into, and use a finished run."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -46,7 +47,12 @@ def add_use(verbs) -> None:
                              help="images along the way (default 11)")
     interpolate.add_argument("--path", default="line", metavar="line|slerp",
                              help="straight (default), or along the sphere")
-    for verb in (reconstruct, encode, interpolate):
+    evaluate = _verb(verbs, "evaluate", _evaluate, "how good a trained model is, in numbers with "
+                     "intervals", "evaluation.json", ".json")
+    evaluate.add_argument("-n", type=count, default=1000, metavar="N",
+                          help="images and samples that are looked at (default 1000)")
+    evaluate.add_argument("--seed", type=seed, default=0, metavar="N", help="of the draws")
+    for verb in (reconstruct, encode, interpolate, evaluate):
         add_data(verb, "default: the run's own set")
         verb.add_argument("--split", metavar="NAME",
                           help="default: the one that the run was validated on")
@@ -154,6 +160,26 @@ def _interpolate(args) -> int:
     return _write(out.with_suffix(".gif"), use.gif(images))
 
 
+def _evaluate(args) -> int:
+    from avanet.metrics import evaluate, judge
+    from avanet.metrics.evaluation import MEANINGS
+    from avanet.tables import Table, number, terminal
+    out = _out(args, ".json")
+    model, run = _opened(args)
+    dataset, name = _dataset(args, run)
+    judges = dataset.n_classes > 1 and not hasattr(model, "predict")
+    found = evaluate(model, dataset[name], judge(dataset) if judges else None, args.seed, args.n)
+    rows = [[metric, number(value), f"{number(low)} to {number(high)}", MEANINGS[metric]]
+            for metric, (value, low, high) in found.items()]
+    print(terminal(Table(f"{model.name} on {dataset.source}, {name}",
+                         ["metric", "value", "95 % interval", "meaning"], rows)))
+    values = {metric: estimate._asdict() for metric, estimate in found.items()}
+    return _write(out, json.dumps({
+        "model": model.name, "steps": model.n_steps_, "data": dataset.source, "split": name,
+        "checksum": dataset.checksum, "n": args.n, "seed": args.seed, "metrics": values},
+        indent=1).encode() + b"\n")
+
+
 def _opened(args):
     """(model, run.json) that the arguments name."""
     from avanet.train.run import open_run
@@ -162,6 +188,12 @@ def _opened(args):
 
 def _split(args, run):
     """The images that the arguments name, by default those that the run was validated on."""
+    dataset, name = _dataset(args, run)
+    return dataset[name]
+
+
+def _dataset(args, run):
+    """The data set, and the name of the split."""
     from avanet.data import load_dataset
     from avanet.train.loop import VALIDATION
     name = args.data or run.get("data")
@@ -171,7 +203,7 @@ def _split(args, run):
     size = _size(args.size or (run.get("size") if own else None))
     dataset = load_dataset(name, size, root=args.data_dir or (run.get("data_dir") if own else None))
     there = next((each for each in VALIDATION if each in dataset.splits), "train")
-    return dataset[args.split or there]
+    return dataset, args.split or there
 
 
 def _size(size):
