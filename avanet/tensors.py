@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ class MissingPackage(InputError):
 
 
 def write_tensors(path: str | Path, header: Mapping[str, Any],
-                  tensors: Mapping[str, np.ndarray]) -> None:
+                  tensors: Mapping[str, np.ndarray], advice: str = "") -> None:
     """Write header and arrays to `path`, ending in .npz or .safetensors, whole or not at all.
 
     Raises
     ------
     InputError
-        For another ending, a folder that does not exist, or if the system refuses.
+        For another ending, a folder that does not exist, or if the system refuses: that ends with
+        `advice`.
     """
     path = Path(path)
     text = json.dumps(header, default=np.generic.item)
@@ -38,9 +40,9 @@ def write_tensors(path: str | Path, header: Mapping[str, Any],
         data = file.getvalue()
     else:
         raise InputError(f"{path.name}: a model is saved as .npz or .safetensors")
-    with told("write", path):
+    with told("write", path, advice):
         path.parent.stat()
-    write_whole(path, data)
+    write_whole(path, data, advice)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Any], Tensors]:
@@ -90,6 +92,9 @@ def best_suffix() -> str:
 
 
 def _read_npz(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > len(data):
+            raise ValueError("its arrays are larger than the file")
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         tensors = {key: file[key] for key in file.files}
     return tensors.pop("header").tobytes().decode(), tensors

@@ -17,8 +17,8 @@ ROOT = PACKAGE.parent
 FLOORS = [  # imports go down only, or stay within a package
     {"arguments", "errors"}, {"environment", "files", "interrupts", "kernels", "progress"},
     {"nn", "data", "folder", "plots", "tables", "tensors"},
-    {"ava", "models"}, {"metrics"}, {"verify", "train"}, {"doctor", "experiments", "step"}, {"cli"},
-    {"__main__"},
+    {"ava"}, {"models"}, {"metrics"}, {"verify", "train"}, {"doctor", "experiments", "step"},
+    {"cli"}, {"__main__"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 

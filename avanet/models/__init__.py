@@ -21,12 +21,15 @@ MODELS = {  # name -> module, class
     "cdcgan": ("conditional", "CDCGAN"),
     "savae": ("savae", "SAVAE"),
 }
+AVA_MODELS = ("ava1", "ava2", "ava3", "ava4", "ava5", "ava-vae", "ava-gan")
 
 
 def model_class(name: str):
     """The class of that name; `InputError`, with the nearest name, if there is none."""
+    if name in AVA_MODELS:
+        return import_module("avanet.models.ava").CLASSES[name]
     if name not in MODELS:
-        raise unknown_name("model", name, MODELS)
+        raise unknown_name("model", name, (*MODELS, *AVA_MODELS))
     module, kind = MODELS[name]
     return getattr(import_module(f"avanet.models.{module}"), kind)
 

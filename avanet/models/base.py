@@ -30,6 +30,7 @@ from avanet.nn import (
 )
 from avanet.nn.optim import Optimiser
 from avanet.nn.schedules import Schedule
+from avanet.nn.store import at_most
 from avanet.tensors import Tensors, not_ours, read_tensors, write_tensors
 
 FORMAT = "avanet-model-1"
@@ -125,7 +126,11 @@ class Model:
         height, width, channels = shape
         self.shape_ = height, width, channels
         self.n_steps_, self.total_steps_ = 0, total_steps
-        self.players_ = self.build(self.shape_, self._rng)
+        try:
+            self.players_ = self.build(self.shape_, self._rng)
+        except MemoryError:
+            raise InputError(f"no memory for the networks of {self.name}: give smaller settings or "
+                             "images") from None
         self.optimisers_ = {player: self.new_optimiser(player) for player in self.players_}
         return self
 
@@ -302,7 +307,7 @@ class Model:
             If the file is damaged, was not written by avanet, or holds another model.
         """
         header, tensors = read_tensors(path)
-        with not_ours(path):
+        with not_ours(path), at_most(2 * sum(array.size for array in tensors.values())):
             model = cls.from_header(header)
             model.take(tensors)
             check_none_left([name for name in tensors if not name.startswith(TRAINING)])
@@ -384,4 +389,6 @@ def fitting(tensors: Tensors, name: str, like: np.ndarray) -> np.ndarray:
     stored = tensors.pop(name)
     if stored.shape != like.shape or stored.dtype != like.dtype:
         raise ValueError(f"{name} has shape {stored.shape} of {stored.dtype}, not {like.shape}")
+    if not np.isfinite(stored).all():
+        raise ValueError(f"{name} holds NaN or infinity")
     return stored

@@ -1,5 +1,6 @@
 """Hyperparameters as frozen dataclasses, checked, and as text from the command line."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
@@ -76,6 +77,8 @@ def checked(name: str, value: Any, kind: type) -> Any:
             float: isinstance(value, Real) and not isinstance(value, bool)}[kind]
     if not fits:
         raise InputError(f"{name} must be {KINDS[kind]}, got {value!r}")
+    if kind is float and not math.isfinite(value):
+        raise InputError(f"{name} must be finite, got {value}")
     if whole and abs(value) > MOST:
         raise InputError(f"{name} must be at most a million, got {value}")
     return kind(value)

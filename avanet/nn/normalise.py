@@ -65,7 +65,8 @@ class BatchNorm(Layer):
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must lie in [0, 1), got {momentum}")
         self.n, self.momentum, self.epsilon = n, float(momentum), _positive(epsilon)
-        self.running_mean, self.running_var = np.zeros(n), np.ones(n)
+        self.running_mean, self.running_var = (
+            np.broadcast_to(start, n) for start in (0.0, 1.0))  # arrays once bound
         self.name = f"batch norm {n}"
 
     @property

@@ -14,6 +14,7 @@ from avanet.models.base import Losses
 from avanet.plots import image_grid
 from avanet.progress import Progress
 from avanet.tables import csv_text
+from avanet.tensors import write_tensors
 from avanet.train.run import BEST
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class KeepBest(Callback):
 
     def epoch(self, training, line):
         if best_epoch(training) == line["epoch"]:
-            training.model.save(training.run.tensors(BEST))
+            model = training.model
+            write_tensors(training.run.tensors(BEST), model.header(), model.tensors(),
+                          training.kept())
 
 
 class EarlyStopping(Callback):

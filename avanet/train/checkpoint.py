@@ -35,11 +35,16 @@ class Sums:
         return {name: total / self.images[name] for name, total in self.losses.items()}
 
 
-def save_checkpoint(path: Path, model: Model, batches: Batches, sums: Sums) -> None:
-    """Write the checkpoint, whole or not at all. Raises InputError if the system refuses."""
+def save_checkpoint(path: Path, model: Model, batches: Batches, sums: Sums,
+                    advice: str = "") -> None:
+    """Write the checkpoint, whole or not at all.
+
+    Raises InputError, which ends with `advice`, if the system refuses.
+    """
     state, tensors = model.training_state()
     state |= {"batches": batches.state(), "sums": sums.losses, "images": sums.images}
-    write_tensors(path, model.header() | {"training": state}, model.tensors() | tensors)
+    write_tensors(path, model.header() | {"training": state}, model.tensors() | tensors,
+                  advice)
 
 
 def load_checkpoint(path: Path, model: Model, batches: Batches) -> Sums:

@@ -43,8 +43,7 @@ def _train(args) -> int:
     from avanet.train.callbacks import EarlyStopping
     from avanet.train.loop import default_callbacks, train
     model, given, folder = _asked(args) if args.model else _recorded(args)
-    size = tuple(given["size"]) if given["size"] else None
-    dataset = load_dataset(given["data"], size, root=given["data_dir"])
+    dataset = load_dataset(given["data"], given["size"], root=given["data_dir"])
     callbacks = default_callbacks()
     if args.patience:
         callbacks.append(EarlyStopping(args.patience))
@@ -65,7 +64,8 @@ def _asked(args):
     texts = [*args.set, *([f"epochs={args.epochs}"] if args.epochs is not None else [])]
     model = kind(random_state=args.seed or 0, **parsed(kind.Config, texts))
     data = args.data or "digits"
-    given = {"data": data, "data_dir": args.data_dir, "size": args.size}
+    given = {"data": data, "data_dir": args.data_dir,
+             "size": tuple(args.size) if args.size else None}
     return model, given, args.run or f"runs/{model.name}-{Path(data).resolve().stem}"
 
 
@@ -73,7 +73,7 @@ def _recorded(args):
     """The same from the run that --run names."""
     from avanet.models import model_class
     from avanet.models.config import parsed
-    from avanet.train.run import Run
+    from avanet.train.run import Run, place_of_data
     if args.run is None:
         raise InputError("name a model, as in avanet train survey-vae, or a run by --run FOLDER")
     for option in ("data", "size", "seed"):
@@ -86,7 +86,7 @@ def _recorded(args):
         raise InputError(f"{args.run} holds no run: name a model to start one")
     try:
         described, settings = run["training"], dict(run["settings"])
-        given = {name: run[name] for name in ("data", "data_dir", "size")}
+        given = place_of_data(run)
         kind = model_class(described["model"])
         if args.epochs is not None:
             settings |= parsed(kind.Config, [f"epochs={args.epochs}"])

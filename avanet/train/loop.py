@@ -79,6 +79,11 @@ def train(model: Model, dataset: Dataset, folder: str | Path,
     return training
 
 
+def plural(n: int, noun: str) -> str:
+    """ "1 step", "2 steps"."""
+    return f"{n} {noun}{'s' if n != 1 else ''}"
+
+
 def default_callbacks() -> list[Callback]:
     """Progress, CSV log, best model, samples per epoch."""
     return [ShowProgress(), WriteCSV(), KeepBest(), SamplePictures()]
@@ -125,7 +130,7 @@ class Training:
         if self.model.n_steps_:
             text += f"goes on from step {self.model.n_steps_} of {self.steps}"
         else:
-            text += f"{self.epochs} epochs of {len(self.batches)} steps"
+            text += f"{plural(self.epochs, 'epoch')} of {plural(len(self.batches), 'step')}"
         if left:
             seconds = seconds_per_step(self.model, self.dataset["train"])
             text += f", about {duration(left * seconds)}" if seconds else ""
@@ -158,7 +163,9 @@ class Training:
         """Validate, log, keep. The log comes before the checkpoint: what a kill in between has
         logged is cut off when the run goes on, and logged again."""
         epoch = self.batches.epoch
-        line = {"epoch": epoch, "step": self.model.n_steps_, "rate": self.model.rates(),
+        rates = self.model.rates()
+        rate = rates if len(set(rates.values())) > 1 else next(iter(rates.values()))
+        line = {"epoch": epoch, "step": self.model.n_steps_, "rate": rate,
                 "train": self.sums.means()}
         if self.validation:
             line[self.validation] = self.model.losses(self.dataset[self.validation], epoch)
@@ -171,12 +178,14 @@ class Training:
 
     def save(self) -> None:
         """Write the checkpoint. Raises InputError; the one before stays."""
-        save_checkpoint(self.run.tensors(LAST), self.model, self.batches, self.sums)
+        save_checkpoint(self.run.tensors(LAST), self.model, self.batches, self.sums,
+                        self.kept())
 
     def summary(self) -> str:
         """What came out, in a line."""
         epochs, best = len(self.run.log.lines), best_epoch(self)
-        text = f"{self.run.path}: {epochs} epochs" + (f", best is epoch {best}" if best else "")
+        text = f"{self.run.path}: {plural(epochs, 'epoch')}"
+        text += f", best is epoch {best}" if best else ""
         return text + (f"; stopped early: {self.stopped}" if self.stopped else "")
 
 

@@ -117,6 +117,17 @@ def describe(model: Model, dataset: Dataset) -> dict[str, Any]:
                      "images": {name: len(split) for name, split in dataset.splits.items()}}}
 
 
+def place_of_data(run: Mapping[str, Any]) -> dict[str, Any]:
+    """data, data_dir and size as `run.json` has them. Raises ValueError for what they cannot be."""
+    data, folder, size = (run.get(name) for name in ("data", "data_dir", "size"))
+    if not isinstance(data, str) or not isinstance(folder, str | None):
+        raise ValueError(f"{data!r} in {folder!r} is no data set")
+    if size is not None:
+        width, height = size
+        size = int(width), int(height)
+    return {"data": data, "data_dir": folder, "size": size}
+
+
 def open_run(path: str | Path, which: str | None = None) -> tuple[Model, dict[str, Any]]:
     """The trained model of a run folder and its `run.json`; of a saved model's file, {}.
 
@@ -139,7 +150,8 @@ def open_run(path: str | Path, which: str | None = None) -> tuple[Model, dict[st
         raise InputError(f"{path} holds no run: give a folder that avanet train wrote, or a "
                          "model that was saved")
     for name in (which,) if which else (BEST, LAST):
-        file = path / f"{name}{run.get('weights')}"
-        if file.is_file():
-            return load(file), run
+        for suffix in SUFFIXES:
+            file = path / f"{name}{suffix}"
+            if file.is_file():
+                return load(file), run
     raise InputError(f"{path} holds no {which or 'trained'} model yet: avanet train --run {path}")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from avanet.data import Split
 from avanet.errors import InputError
-from avanet.models import MODELS, model_class
+from avanet.models import AVA_MODELS, MODELS, model_class
 from avanet.models.base import Model
 from avanet.plots import grid_pixels, image_grid
 from avanet.tables import csv_text
@@ -24,7 +24,7 @@ def needs(model: Model, *abilities: str) -> None:
     """InputError, with the models that can, unless the model has these methods."""
     for ability in abilities:
         if not hasattr(model, ability):
-            able = [name for name in MODELS if hasattr(model_class(name), ability)]
+            able = [name for name in (*MODELS, *AVA_MODELS) if hasattr(model_class(name), ability)]
             raise InputError(f"{model.name} cannot {ability}; those that can: {', '.join(able)}")
 
 

@@ -64,17 +64,26 @@ def _verb(verbs, name, function, text, out, kinds):
     verb.add_argument("--which", choices=("best", "last"),
                       help="of the run's models (default: best if there is one)")
     verb.add_argument("--out", metavar="FILE", help=f"{kinds}; default: RUN/{out}")
-    verb.set_defaults(verb=function, default_out=out)
+    verb.set_defaults(verb=lambda args: _told(function, args), default_out=out)
     return verb
+
+
+def _told(function, args) -> int:
+    """The verb; a model whose numbers overflow is one line."""
+    from avanet.nn import DivergedError, NonFiniteError
+    try:
+        return function(args)
+    except (DivergedError, NonFiniteError) as error:
+        raise InputError(f"{args.run}: {error}; train it anew, with a smaller rate") from None
 
 
 # The list and the layers ----------------------------------------------------------------------
 
 def _models(args) -> int:
-    from avanet.models import MODELS, model_class
+    from avanet.models import AVA_MODELS, MODELS, model_class
     from avanet.tables import Table, terminal
     rows, lines = [], []
-    for name in MODELS:
+    for name in (*MODELS, *AVA_MODELS):
         kind = model_class(name)
         model = kind().start((28, 28, 1))
         paper, _, section = kind.paper.partition(", ")
@@ -196,12 +205,13 @@ def _dataset(args, run):
     """The data set, and the name of the split."""
     from avanet.data import load_dataset
     from avanet.train.loop import VALIDATION
-    name = args.data or run.get("data")
-    if name is None:
-        raise InputError(f"{args.run} does not say which data: name it by --data")
-    own = args.data is None
-    size = _size(args.size or (run.get("size") if own else None))
-    dataset = load_dataset(name, size, root=args.data_dir or (run.get("data_dir") if own else None))
+    from avanet.train.run import place_of_data
+    try:
+        place = place_of_data(run) if args.data is None else {"data": args.data}
+    except (TypeError, ValueError):
+        raise InputError(f"{args.run} does not say which data: name it by --data") from None
+    dataset = load_dataset(place["data"], _size(args.size) or place.get("size"),
+                           root=args.data_dir or place.get("data_dir"))
     there = next((each for each in VALIDATION if each in dataset.splits), "train")
     return dataset, args.split or there
 
