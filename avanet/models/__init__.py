@@ -19,6 +19,9 @@ MODELS = {  # name -> module, class
     "dcgan": ("dcgan", "DCGAN"),
     "cgan": ("conditional", "CGAN"),
     "cdcgan": ("conditional", "CDCGAN"),
+    "lapgan": ("lapgan", "LAPGAN"),
+    "bigan": ("bigan", "BiGAN"),
+    "aae": ("aae", "AAE"),
     "savae": ("savae", "SAVAE"),
 }
 AVA_MODELS = ("ava1", "ava2", "ava3", "ava4", "ava5", "ava-vae", "ava-gan")

@@ -103,5 +103,5 @@ def discriminator_layers(shape, width, dropout):
     return [
         Conv2D(channels, width, 5, 2, "same"), LeakyReLU(0.3), Dropout(dropout),
         Conv2D(width, 2 * width, 5, 2, "same"), LeakyReLU(0.3), Dropout(dropout),
-        Flatten(), Dense(height // 4 * (columns // 4) * 2 * width, 1),
+        Flatten(), Dense(-(-height // 4) * -(-columns // 4) * 2 * width, 1),
     ]

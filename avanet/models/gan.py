@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from avanet.models import base
 from avanet.models.adversarial import GENERATOR_LOSSES, AdversarialModel, tell_apart
-from avanet.nn import BatchNorm, Dense, Dropout, LeakyReLU, Momentum, Sequential, Tanh
+from avanet.models.dense import batch_normed, dropped
+from avanet.nn import Momentum, Sequential, Tanh
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,11 @@ class GAN(AdversarialModel):
         c, m = self._config, math.prod(shape)
         return {
             "generator": Sequential(
-                [Dense(c.latent + self.extra, c.hidden), BatchNorm(c.hidden), LeakyReLU(0.2),
-                 Dense(c.hidden, 2 * c.hidden), BatchNorm(2 * c.hidden), LeakyReLU(0.2),
-                 Dense(2 * c.hidden, m), Tanh()], rng, self.dtype, "generator"),
+                [*batch_normed(c.latent + self.extra, c.hidden, 2 * c.hidden, m), Tanh()],
+                rng, self.dtype, "generator"),
             "discriminator": Sequential(
-                [Dense(m + self.extra, 2 * c.hidden), LeakyReLU(0.2), Dropout(c.dropout),
-                 Dense(2 * c.hidden, c.hidden), LeakyReLU(0.2), Dropout(c.dropout),
-                 Dense(c.hidden, 1)], rng, self.dtype, "discriminator"),
+                dropped(m + self.extra, 2 * c.hidden, c.hidden, 1, rate=c.dropout),
+                rng, self.dtype, "discriminator"),
         }
 
     def judged(self, x, labels=None):

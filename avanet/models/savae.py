@@ -169,6 +169,7 @@ class SAVAE(LatentModel):
 
     def encode(self, X):
         """(mu, sigma^2) of q(z|x), each (N, K_z)."""
+        self.check_fitted()
         mu, log_var = split_code(encode(self.players_, self.inputs(X))[1])
         return mu, np.exp(log_var)
 

@@ -47,6 +47,15 @@ SAVAE: Objectives = {
     "generated_gradients": {"discriminator": o.savae_generated},
     "decoder_gradients": {"decoder": o.savae_decoder},
 }
+LEVELS: Objectives = {"gradients": {
+    f"{player}{k}": objective(k) for k in range(2) for player, objective in (
+        ("generator", o.lapgan_generator), ("discriminator", o.lapgan_discriminator))}}
+PAIRS: Objectives = {"gradients": {
+    "generator": o.bigan_generator_encoder, "encoder": o.bigan_generator_encoder,
+    "discriminator": o.bigan_discriminator}}
+CODES: Objectives = {"gradients": {
+    "encoder": o.aae_autoencoder, "decoder": o.aae_autoencoder,
+    "discriminator": o.aae_discriminator}}
 CASES = (
     Case("survey-vae", {"elbo_gradients": {"encoder": o.elbo, "decoder": o.elbo}},
          DENSE | {"annealing": "linear"}),
@@ -57,6 +66,11 @@ CASES = (
     Case("dcgan", AT_ONCE, CONVOLUTIONAL),
     Case("cgan", BOTH, DENSE | {"classes": 3}),
     Case("cdcgan", AT_ONCE, CONVOLUTIONAL | {"classes": 3}, (8, 4, 2)),
+    Case("lapgan", LEVELS, DENSE | CONVOLUTIONAL | {"levels": 2}),
+    Case("bigan", PAIRS, DENSE),
+    Case("aae", CODES, DENSE | {"adversarial": 0.7, "dropout": 0.2}),
+    Case("aae", CODES, DENSE | {"prior": "mixture", "classes": 4}),
+    Case("aae", CODES, DENSE | {"prior": "mixture", "classes": 3, "labels": True}),
     Case("savae", SAVAE, {"latent": 2, "width": 1, "hidden": 3, "classes": 3, "beta": 0.3}),
 )
 
@@ -126,4 +140,5 @@ def items() -> list[Item]:
 
 def _set(case: Case) -> str:
     """The settings in words: those that are no size."""
-    return "".join(f", {value}" for value in case.settings.values() if isinstance(value, str))
+    return "".join(f", {name if value is True else value}" for name, value in case.settings.items()
+                   if isinstance(value, str) or value is True)

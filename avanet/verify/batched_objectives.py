@@ -124,6 +124,101 @@ def dcgan_generator(s: Scene):
     return -np.mean(log_logistic(_judged(s, fake)))
 
 
+def lapgan_discriminator(level: int) -> Objective:
+    """L_Dk of a level of the pyramid."""
+    def objective(s: Scene):
+        """-E[log D_k(h_k, l_k)] - E[log(1 - D_k(G_k(z_k, l_k), l_k))]"""
+        v_real, v_fake = _lapgan_logits(s, level)
+        return -np.mean(log_logistic(v_real)) - np.mean(log_logistic(-v_fake))
+    return objective
+
+
+def lapgan_generator(level: int) -> Objective:
+    """L_Gk of a level of the pyramid."""
+    def objective(s: Scene):
+        """-E[log D_k(G_k(z_k, l_k), l_k)]"""
+        return -np.mean(log_logistic(_lapgan_logits(s, level)[1]))
+    return objective
+
+
+def _lapgan_logits(s: Scene, level: int):
+    """Those of a level of the pyramid, real and generated; the finer levels draw before it."""
+    image, last = s.batch.target, s.config.levels - 1
+    for k in range(level + 1):
+        n, height, width, channels = image.shape
+        if k == last:
+            below, real = np.zeros((n, height, width, 0)), image
+            fake = s.run(f"generator{k}", s.normal(s.config.latent))
+        else:
+            coarse = (image[:, ::2, ::2] + image[:, 1::2, ::2] + image[:, ::2, 1::2]
+                      + image[:, 1::2, 1::2]) / 4
+            below = _twice(_twice(coarse, 1), 2)
+            real, image = image - below, coarse
+            plane = s.rng.standard_normal((n, height, width, 1))
+            fake = s.run(f"generator{k}", np.concatenate([below, plane], axis=3))
+        logits = [s.run(f"discriminator{k}", np.concatenate([x, below], axis=3))
+                  for x in (real, fake)]
+    return logits
+
+
+def _twice(x, axis):
+    """Twice as many pixels along an axis, each 3/4 of the nearest and 1/4 of the next."""
+    first, last = np.take(x, [0], axis), np.take(x, [-1], axis)
+    before = np.concatenate([first, np.delete(x, -1, axis)], axis)
+    after = np.concatenate([np.delete(x, 0, axis), last], axis)
+    pairs = np.stack([(3 * x + before) / 4, (3 * x + after) / 4], axis + 1)
+    shape = list(x.shape)
+    shape[axis] *= 2
+    return pairs.reshape(shape)
+
+
+def _bigan_logits(s: Scene):
+    """Of D(x, E(x)) and of D(G(z), z)."""
+    z = s.normal(s.config.latent)
+    x, x_of_z = s.batch.target.reshape(len(z), -1), s.run("generator", z)
+    pairs = (x, s.run("encoder", s.batch.x)), (x_of_z, z)
+    return [s.run("discriminator", np.concatenate(pair, axis=1)) for pair in pairs]
+
+
+def bigan_discriminator(s: Scene):
+    """-E[log D(x, E(x))] - E[log(1 - D(G(z), z))]"""
+    v_real, v_fake = _bigan_logits(s)
+    return -np.mean(log_logistic(v_real)) - np.mean(log_logistic(-v_fake))
+
+
+def bigan_generator_encoder(s: Scene):
+    """-E[log D(G(z), z)] - E[log(1 - D(x, E(x)))]"""
+    v_real, v_fake = _bigan_logits(s)
+    return -np.mean(log_logistic(v_fake)) - np.mean(log_logistic(-v_real))
+
+
+def _aae(s: Scene):
+    """The decoder's logits, and those of D for draws of the prior and for codes."""
+    c, z = s.config, s.run("encoder", s.batch.x)
+    v = s.run("decoder", z)
+    drawn = s.normal(c.latent)
+    components = s.batch.labels if c.labels else s.rng.integers(c.classes, size=len(z))
+    for row, k in zip(drawn, components):
+        if c.prior == "mixture":
+            turn = np.exp(2j * np.pi * k / c.classes) * complex(4 + row[0], 0.4 * row[1])
+            row[:2] = turn.real, turn.imag
+    told = s.y if c.labels else s.y[:, :0]
+    return v, *(s.run("discriminator", np.concatenate([code, told], axis=1))
+                for code in (drawn, z))
+
+
+def aae_autoencoder(s: Scene):
+    """-E[log p(x|z)] - lambda E[log D(f(x))]"""
+    v, _, v_fake = _aae(s)
+    return cross_entropy(v, s.batch.target) - s.config.adversarial * np.mean(log_logistic(v_fake))
+
+
+def aae_discriminator(s: Scene):
+    """-E_p(z)[log D(z)] - E[log(1 - D(f(x)))]"""
+    _, v_real, v_fake = _aae(s)
+    return -np.mean(log_logistic(v_real)) - np.mean(log_logistic(-v_fake))
+
+
 # Semi-supervised adversarial ----------------------------------------------------------------------
 
 def _seen(s: Scene, x):

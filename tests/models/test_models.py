@@ -4,11 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from avanet.data import Batch, Split
 from avanet.errors import InputError
 from avanet.models import MODELS, model_class
 from avanet.models.base import Model
+from avanet.models.priors import PRIORS
+from avanet.models.pyramid import pyramid, up
 from avanet.nn import DivergedError
 
 SIDE = 8
@@ -22,6 +26,10 @@ OTHER = {  # settings that are not the default's
     "cgan": {"classes": 4, "k": 3, "momentum": 0.0},
     "cdcgan": {"classes": 5, "optimiser": "adamw"},
     "classifier": {"optimiser": "sgd"},
+    "lapgan": {"levels": 1},
+    "bigan": {"dropout": 0.5, "optimiser": "rmsprop"},
+    "aae": {"prior": "mixture", "labels": True, "adversarial": 1.0},
+    "savae": {"n_dis": 2, "first": 0.3, "gamma": 0.0},
     "vaegan": {"batch_norm": False, "adversarial": 0.0},
     "denoising-vaegan": {"noise": 0.1, "hidden": 0},
 }
@@ -52,6 +60,8 @@ def same(a, b):
 def test_it_trains_and_repeats_itself(name, data):
     model = small(name).fit(data)
     assert model.n_steps_ == 2 * 3
+    start = params(small(name).start(data.images.shape[1:]))
+    assert all(not np.array_equal(start[player], moved) for player, moved in params(model).items())
     assert same(params(model), params(small(name).fit(data)))
     other = small(name)
     other.random_state = 4
@@ -60,18 +70,18 @@ def test_it_trains_and_repeats_itself(name, data):
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_step_moves_every_player_and_leaves_no_gradient(name, dtype, data):
+def test_a_step_moves_players_and_leaves_no_gradient(name, dtype, data):
     model = small(name)
     model.dtype = dtype
     model.start(data.images.shape[1:], 4)
     before = params(model)
     batch = next(iter(model.batches(data)))
     losses = model.step(batch)
+    assert not same(before, params(model))
     assert batch.x.dtype == batch.target.dtype == dtype
     for player, network in model.players_.items():
         assert network.params.dtype == dtype
-        assert not network.grads.any()
-        assert not np.array_equal(network.params, before[player]), player
+        assert not network.grads.any(), player
     assert losses and all(isinstance(loss, float) and np.isfinite(loss)
                           for loss in losses.values())
 
@@ -235,3 +245,79 @@ def test_labels_that_do_not_fit(name, labels, text):
     model = small(name).start(x.shape[1:])
     with pytest.raises(InputError, match=text):
         model.step(Batch(x, x, labels, np.arange(4)))
+
+
+# Variants -----------------------------------------------------------------------------------------
+
+def test_pyramid_by_hand_and_back():
+    x = np.arange(16.0).reshape(1, 4, 4, 1)
+    (detail, below), (coarse, nothing) = pyramid(x, 2)
+    assert nothing is None
+    np.testing.assert_array_equal(coarse[0, ..., 0], [[2.5, 4.5], [10.5, 12.5]])
+    np.testing.assert_array_equal(below[0, 0, :, 0], [2.5, 3, 4, 4.5])  # 3/4 and 1/4 of both
+    np.testing.assert_array_equal(detail + below, x)
+
+
+@given(st.integers(1, 4), st.integers(0, 2**32))
+def test_details_add_up_to_the_image(levels, seed):
+    x = np.random.default_rng(seed).random((2, 8, 16, 3))
+    *details, (image, _) = pyramid(x, levels)
+    for detail, below in reversed(details):
+        np.testing.assert_allclose(up(image), below, atol=1e-12)
+        image = up(image) + detail
+    np.testing.assert_allclose(image, x, atol=1e-12)
+
+
+def test_lapgan_needs_sides_that_can_be_halved():
+    with pytest.raises(InputError, match="3 levels need sides that are multiples of 4, got 8 x 6"):
+        small("lapgan").start((8, 6, 1))
+    small("lapgan", levels=2).start((8, 6, 1))
+
+
+def test_lapgan_without_details_enlarges_the_coarsest_image(data):
+    model = small("lapgan").fit(data)
+    for k in (0, 1):
+        model.players_[f"generator{k}"].layers[-1].W[...] = 0
+        model.players_[f"generator{k}"].layers[-1].b[...] = 0
+    images = model.sample(4)
+    coarse = images.reshape(4, 2, 4, 2, 4, 1).mean(axis=(2, 4))
+    assert np.corrcoef(up(up(coarse)).ravel(), images.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("name", ["bigan", "aae"])
+def test_codes_are_certain_and_reconstruct(name, data):
+    model = small(name).fit(data)
+    mu, variance = model.encode(data.images)
+    assert mu.shape == variance.shape == (10, 3) and not variance.any()
+    np.testing.assert_array_equal(model.reconstruct(data.images), model.decode(mu))
+    loss = model.losses(data)["reconstruction"]
+    if name == "bigan":
+        error = ((model.reconstruct(data.images) - data.images / 255) ** 2).sum() / 10
+        assert loss == pytest.approx(error, rel=1e-4)
+        d = model.discriminate(data.images)
+        assert d.shape == (10,) and np.all((0 < d) & (d < 1))
+
+
+def test_mixture_by_hand():
+    """Component 1 of 4 lies on the second axis: (4 + 1 e1, 0.4 e2) turned by a right angle."""
+    z = PRIORS["mixture"](np.array([[1.0, 2, 3]] * 2), np.array([0, 1]), 4)
+    np.testing.assert_allclose(z, [[5, 0.8, 3], [-0.8, 5, 3]], atol=1e-12)
+    epsilon = np.ones((2, 3))
+    assert PRIORS["gaussian"](epsilon, np.array([0, 1]), 4) is epsilon
+
+
+def test_aae_samples_the_components_that_are_asked_for(data):
+    model = small("aae", prior="mixture", labels=True).fit(data)
+    rng = lambda: np.random.default_rng(0)
+    first = model.decode(model.prior(4, rng(), np.full(4, 2)))
+    np.testing.assert_array_equal(model.sample(4, labels=2), first)
+    with pytest.raises(InputError, match="needs labels 0..2, got none"):
+        small("aae", prior="mixture", labels=True).fit(data.images)
+
+
+@pytest.mark.parametrize("settings, text", [
+    ({"prior": "mixture", "latent": 1}, "latent of at least 2, got 1"),
+    ({"labels": True}, "prior=mixture"), ({"prior": "mixtuer"}, "mixture")])
+def test_aae_settings_that_do_not_go_together(settings, text):
+    with pytest.raises(InputError, match=text):
+        small("aae", **settings).start((4, 4, 1))

@@ -1,0 +1,27 @@
+"""Stacks of dense layers that the fully connected models share; what the survey leaves open."""
+
+from avanet.nn import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU
+
+
+def rectified(*widths: int) -> list[Layer]:
+    """Dense layers of these widths, ReLU after all but the last."""
+    layers: list[Layer] = []
+    for n_in, n_out in zip(widths, widths[1:]):
+        layers += [Dense(n_in, n_out), ReLU()]
+    return layers[:-1]
+
+
+def batch_normed(*widths: int) -> list[Layer]:
+    """Dense layers of these widths, batch norm and leaky ReLU after all but the last."""
+    layers: list[Layer] = []
+    for n_in, n_out in zip(widths, widths[1:]):
+        layers += [Dense(n_in, n_out), BatchNorm(n_out), LeakyReLU(0.2)]
+    return layers[:-2]
+
+
+def dropped(*widths: int, rate: float) -> list[Layer]:
+    """Dense layers of these widths, leaky ReLU and dropout after all but the last."""
+    layers: list[Layer] = []
+    for n_in, n_out in zip(widths, widths[1:]):
+        layers += [Dense(n_in, n_out), LeakyReLU(0.2), Dropout(rate)]
+    return layers[:-2]
