@@ -113,7 +113,8 @@ class VAEGAN(LatentModel):
         reconstruction, dv = binary_cross_entropy_from_logits(v, batch.target)
         adversarial, d_adversarial = as_real(d_fake)
         dfake = discriminator.propagate(weight * d_adversarial, fake_caches)
-        dz = decoder.backward(dv + self.output.propagate(dfake, fake), decoder_caches)
+        dv += self.output.propagate(dfake, fake)
+        dz = decoder.backward(dv, decoder_caches)
         kl, (kl_mu, kl_log_var) = gaussian_kl_from_log_variance(mu, log_var)
         dmu, dlog_var = reparameterise_backward(dz, log_var, epsilon)
         encoder.accumulate(np.concatenate([dmu + kl_mu, dlog_var + kl_log_var], axis=1),

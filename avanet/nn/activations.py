@@ -2,15 +2,19 @@
 
 Each has `f(v)`, the function, and `slope(y)`, its derivative a'(v) at y = a(v). As layers they
 cache y, and dL/dv = dL/dy a'(v). All but the kinked ones are analytic, so they also take complex
-input (for complex-step checks); the kinked ones decide by the real part. `Softmax`, each of whose
-outputs depends on all net inputs, stands beside the table.
+input (for complex-step checks); the kinked ones decide by the real part. Large arrays go through
+compiled kernels of the same functions. `Softmax`, each of whose outputs depends on all net inputs,
+stands beside the table.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from avanet.nn.fused import falling, fused, large
 from avanet.nn.layers import Layer
+from avanet.nn.memory import empty
 
 
 class Activation(Layer):
@@ -29,7 +33,7 @@ class Activation(Layer):
         return y, y
 
     def propagate(self, dy, y):
-        return dy * self.slope(y)
+        return np.multiply(dy, self.slope(y), out=empty(dy.shape, dy.dtype))
 
 
 @dataclass
@@ -69,13 +73,19 @@ class Logistic(Activation):
         self.s, self.m = float(self.s), float(self.m)
 
     def f(self, v):
-        u = self.s * (v - self.m)
-        negative = u.real < 0
-        e = np.exp(np.where(negative, u, -u))
-        return np.where(negative, e, 1) / (1 + e)
+        u = v if (self.s, self.m) == (1, 0) else self.s * (v - self.m)
+        e = falling(u)
+        if large(u):
+            return fused("squash", u, e)
+        return np.where(u.real < 0, e, 1) / (1 + e)
 
     def slope(self, y):
         return self.s * y * (1 - y)
+
+    def propagate(self, dy, y):
+        if large(y):
+            return fused("squash_back", dy, y, scalars=(self.s,))
+        return super().propagate(dy, y)
 
 
 @dataclass
@@ -85,14 +95,36 @@ class Tanh(Activation):
     name = "tanh"
 
     def f(self, v):
-        return np.tanh(v)
+        return np.tanh(v, out=empty(v.shape, v.dtype))
 
     def slope(self, y):
-        return 1 - y * y
+        slope = np.multiply(y, y, out=empty(y.shape, y.dtype))
+        return np.subtract(1, slope, out=slope)
+
+
+class Rectifier(Activation):
+    """a(v) = v for v > 0, alpha v otherwise."""
+
+    alpha: float
+
+    @property
+    def tame(self):
+        return self.alpha <= 1
+
+    def forward(self, x):
+        if large(x):
+            y = fused("rectify", x, scalars=(self.alpha,))
+            return y, y
+        return super().forward(x)
+
+    def propagate(self, dy, y):
+        if large(y):
+            return fused("rectify_back", dy, y, scalars=(self.alpha,))
+        return super().propagate(dy, y)
 
 
 @dataclass
-class LeakyReLU(Activation):
+class LeakyReLU(Rectifier):
     """a(v) = v for v > 0, alpha v otherwise; a' = 1 or alpha. The slope at 0 is taken as alpha.
 
     Parameters
@@ -117,9 +149,10 @@ class LeakyReLU(Activation):
 
 
 @dataclass
-class ReLU(Activation):
+class ReLU(Rectifier):
     """a(v) = max(v, 0), a' = 1 for v > 0 and 0 otherwise."""
 
+    alpha: ClassVar[float] = 0.0
     name = "relu"
 
     def f(self, v):

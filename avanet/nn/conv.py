@@ -13,7 +13,6 @@ stay in the cache, yet of enough patches that a matrix product spends its time o
 one has to copy W into the order that it reads it in.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ import numpy as np
 
 from avanet.nn.initialise import glorot, zeros
 from avanet.nn.layers import Layer, values
+from avanet.nn.memory import Workspace, add_product, empty
 from avanet.nn.shape import sum_to_last
 
 BLOCK_BYTES, BLOCK_ROWS = 1 << 20, 384  # at least, of patches at a time
@@ -46,26 +46,13 @@ class Patches(NamedTuple):
     grid: Pair
 
 
-class Workspace(threading.local):
-    """Memory of a thread that is used again for every block."""
-
-    memory = np.empty(0, np.uint8)
-
-    def take(self, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
-        """An array of that shape, with whatever is in it, until the next one is taken."""
-        size = shape[0] * shape[1] * dtype.itemsize
-        if size > self.memory.size:
-            self.memory = np.empty(size, np.uint8)
-        return self.memory[:size].view(dtype).reshape(shape)
-
-
-PATCHES, PRODUCT = Workspace(), Workspace()
+PATCHES = Workspace()
 
 
 def correlate(x: np.ndarray, W: np.ndarray, patches: Patches) -> np.ndarray:
     """y = P(x) W.   x : (N, H, W, C), W : (kh, kw, C, F), y : (N, *grid, F)."""
     x, matrix = np.ascontiguousarray(x), W.reshape(-1, W.shape[-1])
-    y = np.empty((len(x), *patches.grid, W.shape[-1]), x.dtype)
+    y = empty((len(x), *patches.grid, W.shape[-1]), x.dtype)
     gather, rows = _kernel("gather", x.dtype), y.reshape(-1, W.shape[-1])
     for first, part, columns in _blocks(len(x), len(matrix), patches, x.dtype):
         gather(x, patches, first, columns)
@@ -76,7 +63,8 @@ def correlate(x: np.ndarray, W: np.ndarray, patches: Patches) -> np.ndarray:
 def spread(y: np.ndarray, W: np.ndarray, patches: Patches, size: Pair) -> np.ndarray:
     """x = P^T(y W^T), images of that size.   y : (N, *grid, F), x : (N, *size, C)."""
     matrix, rows = W.reshape(-1, W.shape[-1]), np.ascontiguousarray(y).reshape(-1, W.shape[-1])
-    x = np.zeros((len(y), *size, W.shape[2]), y.dtype)
+    x = empty((len(y), *size, W.shape[2]), y.dtype)
+    x[...] = 0
     scatter = _kernel("scatter", x.dtype)
     for first, part, columns in _blocks(len(x), len(matrix), patches, x.dtype):
         np.matmul(rows[part], matrix.T, out=columns)
@@ -88,10 +76,9 @@ def add_products(x: np.ndarray, y: np.ndarray, patches: Patches, dW: np.ndarray)
     """dW += P(x)^T y.   x : (N, H, W, C), y : (N, *grid, F), dW : (kh, kw, C, F)."""
     x, rows = np.ascontiguousarray(x), np.ascontiguousarray(y).reshape(-1, dW.shape[-1])
     matrix, gather = dW.reshape(-1, dW.shape[-1]), _kernel("gather", x.dtype)
-    product = PRODUCT.take(matrix.shape, x.dtype)
     for first, part, columns in _blocks(len(x), len(matrix), patches, x.dtype):
         gather(x, patches, first, columns)
-        matrix += np.matmul(columns.T, rows[part], out=product)
+        add_product(matrix, columns.T, rows[part])
 
 
 def _blocks(images, length, patches, dtype) -> Iterator[tuple[int, slice, np.ndarray]]:

@@ -1,6 +1,10 @@
 """Dropout."""
 
+import numpy as np
+
+from avanet.nn.fused import flat, kernel
 from avanet.nn.layers import Layer
+from avanet.nn.memory import empty
 
 
 class Dropout(Layer):
@@ -35,9 +39,11 @@ class Dropout(Layer):
             raise ValueError(f"{self.name} draws in training: forward(x, train=True, rng=...) "
                              "takes a numpy.random.Generator")
         real = x.real.dtype
-        kept = rng.random(x.shape, real) >= self.rate
-        k = kept.astype(real) / real.type(1 - self.rate)
-        return k * x, k
+        k, y = empty(x.shape, real), empty(x.shape, x.dtype)
+        rng.random(dtype=real, out=k)
+        kernel("drop", x)(flat(x), real.type(self.rate), real.type(1 / (1 - self.rate)),
+                          flat(k), flat(y))
+        return y, k
 
     def propagate(self, dy, k):
-        return dy if k is None else k * dy
+        return dy if k is None else np.multiply(k, dy, out=empty(dy.shape, dy.dtype))

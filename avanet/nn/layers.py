@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from avanet.nn.initialise import glorot, zeros
+from avanet.nn.memory import add_product, product
 from avanet.nn.store import Shapes
 
 Shape = tuple[int, ...]
@@ -26,11 +27,13 @@ class Layer:
 
     A layer that answers differently in training is `modal`: its `forward(x, train=False,
     rng=None)` also takes the mode and the generator of what it draws. Arrays that are saved but
-    not trained (running statistics) are `buffers`.
+    not trained (running statistics) are `buffers`. One whose values never grow, neither way, is
+    `tame`: it makes no NaN or infinity, and is not searched for any.
     """
 
     name = "layer"
     modal = False
+    tame = False
 
     @property
     def input_shape(self) -> Pattern | None:
@@ -145,13 +148,15 @@ class Dense(Layer):
             self.b[...] = self.biases(rng, self.b.shape, self.b.real.dtype)
 
     def forward(self, x):
-        y = x @ self.W
-        return y if self.biases is None else y + self.b, x
+        y = product(x, self.W)
+        if self.biases is not None:
+            y += self.b
+        return y, x
 
     def accumulate(self, dy, x):
-        self.dW += x.T @ dy
+        add_product(self.dW, x.T, dy)
         if self.biases is not None:
             self.db += dy.sum(axis=0)
 
     def propagate(self, dy, x):
-        return dy @ self.W.T
+        return product(dy, self.W.T)

@@ -6,6 +6,9 @@ nowhere else, so dL/dy is already divided by B. Losses are minimised.
 
 import numpy as np
 
+from avanet.nn.fused import falling, flat, kernel
+from avanet.nn.memory import empty
+
 
 def half_squared_error(y: np.ndarray, target: np.ndarray):
     """L = mean_b ||y - t||^2 / 2.   dL/dy = (y - t) / B.
@@ -34,11 +37,9 @@ def binary_cross_entropy_from_logits(v: np.ndarray, target: np.ndarray):
     The same as `binary_cross_entropy` at p = 1 / (1 + exp(-v)), finite for every finite v.
     """
     _same_shape(v, target)
-    negative = v.real < 0
-    e = np.exp(np.where(negative, v, -v))
-    softplus = np.where(negative, 0 * v, v) + np.log1p(e)
-    sigmoid = np.where(negative, e, 1) / (1 + e)
-    return (softplus - target * v).sum() / len(v), (sigmoid - target) / len(v)
+    dv, share = empty(v.shape, v.dtype), v.real.dtype.type(1 / max(len(v), 1))
+    total = kernel("cross_entropy", v)(flat(v), flat(falling(v)), flat(target), share, flat(dv))
+    return v.dtype.type(total / max(len(v), 1)), dv
 
 
 def categorical_cross_entropy_from_logits(v: np.ndarray, target: np.ndarray):

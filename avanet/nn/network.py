@@ -34,12 +34,15 @@ class DivergedError(ArithmeticError):
 
 
 def forward_through(layers, x, train=False, rng=None, check: Check | None = None):
-    """Return the last layer's output and the list of all caches; `check` sees each output."""
+    """Return the last layer's output and the list of all caches.
+
+    `check` sees the outputs of all layers that can make a finite value infinite.
+    """
     caches = []
     for layer in layers:
         x, cache = layer.forward(x, train, rng) if layer.modal else layer.forward(x)
         caches.append(cache)
-        if check:
+        if check and not layer.tame:
             check(x, layer)
     return x, caches
 
@@ -48,9 +51,18 @@ def back_through(layers, dy, caches, method: str, check: Check | None = None) ->
     """Return dL/dx, going back by each layer's `backward` or `propagate`."""
     for layer, cache in zip(reversed(layers), reversed(caches)):
         dy = getattr(layer, method)(dy, cache)
-        if check:
+        if check and not layer.tame:
             check(dy, layer)
     return dy
+
+
+def finite(values: np.ndarray) -> bool:
+    """Whether no value is NaN or infinite.
+
+    The sum tells at once: a NaN or an infinity stays in it. Where it overflows by itself the values
+    are looked at one by one.
+    """
+    return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 class Sequential:
@@ -166,7 +178,7 @@ class Sequential:
             At the first layer whose output is not finite.
         """
         self._check_input(x)
-        if not np.isfinite(x).all():
+        if not finite(x):
             raise NonFiniteError(f"{self.name}, input")
         return forward_through(self.layers, x, train, rng, self.check_finite)
 
@@ -228,5 +240,5 @@ class Sequential:
 
     def check_finite(self, values: np.ndarray, layer: Layer) -> None:
         """Raise NonFiniteError, with the layer's name, if a value is NaN or infinite."""
-        if not np.isfinite(values).all():
+        if not finite(values):
             raise NonFiniteError(f"{self.name}, {layer.name}")

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
+from avanet.nn.fused import kernel, rows
 from avanet.nn.layers import Layer
+from avanet.nn.memory import empty
 from avanet.nn.shape import sum_to_last
 
 
@@ -91,25 +93,41 @@ class BatchNorm(Layer):
     def forward(self, x, train=False, rng=None):
         m, v = self._moments(x) if train else (self.running_mean, self.running_var)
         r = 1 / np.sqrt(v + self.epsilon)
-        u = (x - m) * r
-        return self.gamma * u + self.beta, (u, r, train)
+        y = empty(x.shape, x.dtype)
+        kernel("scale_and_shift", x)(
+            rows(x), self.gamma * r, self.beta - self.gamma * r * m, rows(y))
+        return y, (x, m, r, train)
 
-    def accumulate(self, dy, cache):
-        u, _, _ = cache
-        self.dgamma += sum_to_last(dy * u)
-        self.dbeta += sum_to_last(dy)
+    def accumulate(self, dy, cache, sums=None):
+        along, alone = sums or self._sums(dy, cache)
+        self.dgamma += along
+        self.dbeta += alone
 
-    def propagate(self, dy, cache):
-        u, r, train = cache
-        g = self.gamma * dy
-        if train:
-            g = g - _mean(g) - u * _mean(g * u)
-        return r * g
+    def propagate(self, dy, cache, sums=None):
+        x, m, r, train = cache
+        along, alone = sums or self._sums(dy, cache)
+        M = _count(x) if train else np.inf
+        dx = empty(dy.shape, dy.dtype)
+        kernel("normal_back", dy)(
+            rows(dy), rows(x), m, r, self.gamma * r, along / M, alone / M, rows(dx))
+        return dx
+
+    def backward(self, dy, cache):
+        sums = self._sums(dy, cache)
+        self.accumulate(dy, cache, sums)
+        return self.propagate(dy, cache, sums)
+
+    def _sums(self, dy, cache):
+        """Sums of dy u and of dy, channel by channel."""
+        x, m, r, _ = cache
+        along, alone = np.empty_like(self.gamma), np.empty_like(self.gamma)
+        kernel("normal_sums", dy)(rows(dy), rows(x), m, r, along, alone)
+        return along, alone
 
     def _moments(self, x):
         """Mean and variance of the batch, which the running ones follow."""
-        m = _mean(x)
-        v = _mean((x - m) * (x - m))
+        m, v = np.empty_like(self.gamma), np.empty_like(self.gamma)
+        kernel("moments", x)(rows(x), m, v)
         count = _count(x)
         unbiased = count / max(count - 1, 1)
         self.running_mean += (1 - self.momentum) * (m.real - self.running_mean)
@@ -174,11 +192,6 @@ class LayerNorm(Layer):
         g = self.gamma * dy
         centred = g - g.mean(axis=-1, keepdims=True)
         return r * (centred - u * (g * u).mean(axis=-1, keepdims=True))
-
-
-def _mean(x: np.ndarray) -> np.ndarray:
-    """Mean of each channel."""
-    return sum_to_last(x) / _count(x)
 
 
 def _count(x: np.ndarray) -> int:

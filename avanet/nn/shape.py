@@ -19,6 +19,8 @@ class Reshape(Layer):
         Of a sample; images are (H, W, C), channels last.
     """
 
+    tame = True
+
     def __init__(self, shape: Sequence[int]):
         self.shape = tuple(shape)
         if not all(isinstance(size, int) and size > 0 for size in self.shape):
@@ -51,6 +53,7 @@ class Flatten(Layer):
     """
 
     name = "flatten"
+    tame = True
 
     @property
     def input_shape(self):

@@ -75,8 +75,8 @@ def plant(monkeypatch, cls, method, target=None):
     """The method of the class, one component off by 1e-6 of the largest."""
     real = getattr(cls, method)
 
-    def wrong(self, dy, cache):
-        result = real(self, dy, cache)
+    def wrong(self, dy, cache, *sums):
+        result = real(self, dy, cache, *sums)
         result = result if result is None else np.array(result)
         spoilt = result if target is None else getattr(self, target)
         spoilt.flat[spoilt.size // 2] += 1e-6 * np.abs(spoilt).max()

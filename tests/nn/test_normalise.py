@@ -158,7 +158,8 @@ def test_planted_errors_are_caught(cls, method, target, wrong, monkeypatch):
 
 def test_the_gradient_of_the_other_mode_is_caught(monkeypatch):
     """Evaluation's dL/dx in training leaves out how x moves the statistics."""
-    monkeypatch.setattr(BatchNorm, "propagate", lambda self, dy, cache: cache[1] * self.gamma * dy)
+    monkeypatch.setattr(
+        BatchNorm, "propagate", lambda self, dy, cache, sums: cache[2] * self.gamma * dy)
     assert check_layer(BatchNorm(3), draw(4, 3)).passed
     assert not check_layer(InTraining(BatchNorm(3)), draw(4, 3)).passed
 

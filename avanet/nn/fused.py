@@ -1,0 +1,47 @@
+"""The door to work value by value in one pass: compiled for large real arrays, else NumPy's."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from avanet.nn.memory import empty
+
+LARGE = 1 << 13  # values; fewer are not worth loading a compiled kernel for
+
+
+def large(x: np.ndarray) -> bool:
+    """Whether an array is for the compiled kernels: real, and not small."""
+    return x.dtype.kind == "f" and x.size >= LARGE
+
+
+def kernel(name: str, x: np.ndarray) -> Callable:
+    """The kernel of that name in `avanet.kernels.elementwise` for arrays like x."""
+    from avanet.kernels.elementwise import ELEMENTWISE_KERNELS, PAIRS
+    return ELEMENTWISE_KERNELS[name] if large(x) else PAIRS[name][1]
+
+
+def fused(name: str, x: np.ndarray, *arguments, scalars=()) -> np.ndarray:
+    """y, of the shape of x, by `kernel(x, *arguments, *scalars, y)` on flat arrays."""
+    y = empty(x.shape, x.dtype)
+    kernel(name, x)(flat(x), *map(flat, arguments), *map(x.real.dtype.type, scalars), flat(y))
+    return y
+
+
+def flat(x: np.ndarray) -> np.ndarray:
+    """All values in a row; of a contiguous array a view."""
+    return np.ascontiguousarray(x).reshape(-1)
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """(M, n) from (..., n); of a contiguous array a view."""
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+
+
+def falling(x: np.ndarray) -> np.ndarray:
+    """exp(-|x|), which cannot overflow; of a complex number, |x| by the sign of its real part."""
+    e = empty(x.shape, x.dtype)
+    if x.dtype.kind == "c":
+        e[...] = np.where(x.real < 0, x, -x)
+    else:
+        np.negative(np.abs(x, out=e), out=e)
+    return np.exp(e, out=e)
