@@ -102,13 +102,29 @@ def leaning_error(d, slope, C, s):
     return fake_error(d, s) + slope * C
 
 
+def exact_image_error(difference, q, P):
+    """e = (x - x') + q + P.    Minus the gradient of AVA, Eq. 12, by x'.
+
+    q carries log(1 - d(x')) back through d, P carries log(1 - D(mu(x'))) back through D and the
+    encoder's pass on x'. All (B, m); 0 for a term that the model lacks.
+    """
+    return difference + q + P
+
+
 def exact_decoder_error(e, slope):
     """e a'_g(x'),  e = (x - x') + q + P.    The gradient of AVA, Eq. 12, by Phi.
 
-    q carries log(1 - d(x')) back through d, P carries log(1 - D(mu(x'))) back through D and the
-    encoder's pass on x'. e, slope = a'_g(x') : (B, m).
+    e (see `exact_image_error`), slope = a'_g(x') : (B, m).
     """
     return e * slope
+
+
+def exact_fake_mean_error(Q, slope):
+    """Q a'_f(mu(x')).    Minus the gradient of AVA, Eq. 12, by the net input of mu(x').
+
+    Q : (B, n), log(1 - D(mu(x'))) carried back through D. slope = a'_f(mu(x')) : (B, n).
+    """
+    return Q * slope
 
 
 def exact_mean_error(mu, h, slope):
@@ -168,7 +184,10 @@ RULES = {
     "leaning_sum": Rule("10, 16", "-", leaning_sum, "-||x - x'||^2 / 2 at unit weights", HEURISTIC),
     "leaning_error": Rule("10, 16", "Psi, Lambda", leaning_error, (
         "log(1 - d(x')) + C d(x'), C frozen"), HEURISTIC),
+    "exact_image_error": Rule("12", "-", exact_image_error, "-Eq. 12, by x'", EXACT),
     "exact_decoder_error": Rule("12", "Phi", exact_decoder_error, "-Eq. 12", EXACT),
+    "exact_fake_mean_error": Rule(
+        "12", "Theta", exact_fake_mean_error, "-Eq. 12, by the net input of mu(x')", EXACT),
     "exact_mean_error": Rule("12", "Theta", exact_mean_error, "-Eq. 12", EXACT),
     "exact_variance_error": Rule("12", "Theta", exact_variance_error, "-Eq. 12", EXACT),
 }

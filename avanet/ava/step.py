@@ -143,21 +143,23 @@ class Step:
 
     def _exact_errors(self, players, x, r, code, f, f_, g, d_, D_):
         """The true gradients of Eq. 12 (absent terms 0), all at the old parameters."""
-        slope, s = self.slope, self.protocol.s
-        errors = {}
-        e = x - g.y if self.plan.reconstruct else np.zeros_like(x)
+        slope, s, rule = self.slope, self.protocol.s, self.rules_of("f")
+        q = P = 0
         if d_ is not None:
-            e = e + self._carry(players.d, self.rules_of("g")["pull"](d_.y, s), d_)
+            q = self.carried("q", players.d, self.rules_of("g")["pull"](d_.y, s), d_)
         if D_ is not None:
-            Q = self._carry(players.D, self.rules_of("f")["pull"](D_.y, s), D_)
+            Q = self.carried("Q", players.D, rule["pull"](D_.y, s), D_)
+            n = Q.shape[1]
             fake_mean = np.zeros_like(f_.y)
-            fake_mean[:, : Q.shape[1]] = Q
-            fake_mean *= slope(f_.y)
-            e = e + self._carry(players.f, fake_mean, f_)
+            fake_mean[:, :n] = rule["exact_fake_mean_error"](Q, slope(f_.y)[:, :n])
+            P = self.carried("P", players.f, fake_mean, f_)
+        difference = x - g.y if self.plan.reconstruct else 0
+        e = self.rules_of("g")["exact_image_error"](difference, q, P)
         error = self.rules_of("g")["exact_decoder_error"](e, slope(g.y))
+        errors = {}
         if self.plan.encoder:
-            rule, (mu, Sigma) = self.rules_of("f"), code
-            h = self._carry(players.g, error, g)
+            mu, Sigma = code
+            h = self.carried("h", players.g, error, g)
             a_mu, a_Sigma = np.split(slope(f.y), [mu.shape[1]], axis=1)
             errors["f"] = [(np.concatenate([
                 rule["exact_mean_error"](mu, h, a_mu),
@@ -193,7 +195,9 @@ class Step:
         C = self.rules_of(player)["leaning_sum"](x, x_, self.slope(x_))
         return C / x.shape[1] if reading == MEAN else C
 
-    @staticmethod
-    def _carry(network: Sequential, error, at: Pass):
-        """B_N: an error at a network's output, carried to its input at the old parameters."""
+    def carried(self, name: str, network: Sequential, error, at: Pass):
+        """B_N: an error at a network's output, carried to its input at the old parameters.
+
+        `name` is the letter that the result has in the exact rules: q, Q, P or h.
+        """
         return network.propagate(error, at.caches, below_output=True)

@@ -15,6 +15,7 @@ STEP_EXAMPLES = """examples:
   avanet step ava5 --player g --neuron 2       the decoder's second output alone
   avanet step ava1 --rules exact --x 0.2,0.7,0.1,0.9
   avanet step ava2 --quiz                      asks for each number before it shows it
+  avanet step survey-vae --steps 5             a model of another paper, with its optimiser
   avanet step ava5 --steps 20 --html ava5.html
   avanet step --gallery pages                  all seven models side by side
 
@@ -28,21 +29,25 @@ def add_step(verbs) -> None:
         "step", help="walk through one update, number by number", epilog=STEP_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     step.add_argument("model", nargs="?", metavar="MODEL",
-                      help="ava1 to ava5, ava-vae, ava-gan; or a trace that --json wrote")
+                      help="ava1 to ava5, ava-vae, ava-gan; a model of avanet models, made small; "
+                           "or a trace that --json wrote")
     step.add_argument("--net", default="4-3-2", metavar="M-HIDDEN-N",
                       help="inputs, hidden units, dimension of z (default 4-3-2)")
-    step.add_argument("--data", default="orbit", metavar="NAME|FOLDER",
-                      help="images, reduced to M gray values (default orbit, the bundled set)")
+    step.add_argument("--data", metavar="NAME|PATH",
+                      help="images, reduced to M gray values (default orbit; for the models of the "
+                           "other papers digits)")
     step.add_argument("--x", metavar="V,V,...", help="one sample instead, values in [0, 1]")
-    step.add_argument("--rules", default="printed", metavar="NAME",
-                      help="printed (default), printed-mean, letter, as-run, as-run-mu4, exact")
-    step.add_argument("--rate", type=_rate, default=0.5, metavar="R", help="in (0, 1], default 0.5")
+    step.add_argument("--rules", metavar="NAME",
+                      help="of the AVA models: printed (default), printed-mean, letter, as-run, "
+                           "as-run-mu4, exact")
+    step.add_argument("--rate", type=_rate, metavar="R",
+                      help="in (0, 1]; default 0.5, or the model's own")
     step.add_argument("--seed", type=_from(0), default=0, metavar="N",
                       help="of start values and draws (default 0)")
     step.add_argument("--steps", type=_from(1), default=1, metavar="N",
                       help="updates, one a sample (default 1)")
-    step.add_argument("--player", metavar="f|g|d|D",
-                      help="encoder, decoder or a discriminator alone; default: all in turn")
+    step.add_argument("--player", metavar="NAME",
+                      help="one alone: f, g, d or D, or encoder, generator, ...; default: all")
     step.add_argument("--neuron", type=_from(1), default=1, metavar="K",
                       help="which output to show the numbers of (default 1)")
     step.add_argument("--json", metavar="FILE", help="write the trace instead of walking")
@@ -65,23 +70,47 @@ def _step(args) -> int:
 
 def _traced(args):
     """The trace, and what it was started from: None if it was read from a file."""
-    from avanet.step.terminal import Start
     from avanet.step.trace import Trace
     if args.model.endswith(".json"):
         return Trace.load(args.model), None
-    start = Start(args.model, args.net, args.rules, args.rate, args.seed, _samples(args),
-                  args.steps)
+    start = _start(args.model, args) if _is_ava(args) else _start_batched(args)
     return start.trace(), start
 
 
-def _samples(args):
-    """(N, m): what --x or --data say."""
-    from avanet.ava.plans import plan
+def _is_ava(args) -> bool:
+    """Whether it is one of the seven; InputError if it is no model at all."""
+    from avanet.ava.plans import VARIANTS, plan
+    from avanet.errors import unknown_name
+    from avanet.models import MODELS
+    if args.model in VARIANTS:
+        plan(args.model, args.rules or "printed")
+        return True
+    if args.model not in MODELS:
+        raise unknown_name("model", args.model, [*VARIANTS, *MODELS])
+    if args.rules is not None:
+        raise InputError(f"--rules are the AVA models'; {args.model} has losses of its own")
+    return False
+
+
+def _start(model: str, args):
+    """Where an AVA model starts."""
     from avanet.step.small import one_sample, reduced, widths
-    if args.model is not None:
-        plan(args.model, args.rules)
+    from avanet.step.terminal import Start
     m = widths(args.net)[0]
-    return reduced(args.data, m) if args.x is None else one_sample(args.x, m)
+    X = reduced(args.data or "orbit", m) if args.x is None else one_sample(args.x, m)
+    return Start(model, args.net, args.rules or "printed", args.rate, args.seed, X, args.steps)
+
+
+def _start_batched(args):
+    """Where a model of another paper starts."""
+    from avanet.step.small import grid, one_sample, reduced_images, widths
+    from avanet.step.terminal import Start
+    m, labels = widths(args.net)[0], None
+    if args.x is None:
+        X, labels = reduced_images(args.data or "digits", m)
+    else:
+        X = one_sample(args.x, m).reshape(-1, *grid(m))
+    return Start(args.model, args.net, "", args.rate, args.seed, X, args.steps, labels)
 
 
 def _walk(traced, start, args) -> int:
@@ -117,8 +146,8 @@ def _write(traced, start, args) -> int:
         print(f"wrote {args.json}")
     if args.html is not None:
         from avanet.step.page import write_page
-        others = [replace(start, rules=rules).trace()
-                  for rules in PAGE_RULES if start and rules != args.rules]
+        others = [replace(start, rules=rules).trace() for rules in PAGE_RULES
+                  if "rules" in traced.model and start and rules != start.rules]
         write_page([traced, *others], args.html)
         print(f"wrote {args.html}")
     return DONE
@@ -130,10 +159,7 @@ def _gallery(args) -> int:
                          f"got {args.model!r}")
     from avanet.ava.plans import VARIANTS
     from avanet.step.page import write_gallery
-    from avanet.step.terminal import Start
-    X = _samples(args)
-    traces = [Start(model, args.net, args.rules, args.rate, args.seed, X, args.steps).trace()
-              for model in VARIANTS]
+    traces = [_start(model, args).trace() for model in VARIANTS]
     write_gallery(traces, args.gallery)
     print(f"wrote {Path(args.gallery) / 'index.html'}")
     return DONE

@@ -20,9 +20,9 @@ from avanet.nn import losses
 from avanet.nn.gradcheck import TOLERANCES
 from avanet.step.derivations import DERIVATIONS, EQUATIONS, HALF_SQUARE, KL, Derivation
 from avanet.step.formulas import FORMULAS, to_mathml, with_values
+from avanet.step.scenes import dotted, number, symbols
 from avanet.step.small import reduced, small_model
 from avanet.step.trace import Trace, trace
-from avanet.step.walk import dotted, number, symbols
 from avanet.tables import latex_text
 from avanet.verify import engine, equations, models
 from avanet.verify import objectives as o

@@ -8,7 +8,7 @@ The subset of LaTeX understood here is the one used here; anything else is a Val
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,6 +41,8 @@ class Formula:
         The right side in the form that is computed, where that is another one.
     summed : bool
         Whether `closed` is the summand of a sum over i rather than the whole.
+    carried : bool
+        Whether `closed` is the summand of a sum over j, the term W being a matrix (i, j).
     """
 
     title: str
@@ -50,6 +52,7 @@ class Formula:
     symbols: str
     closed: str = ""
     summed: bool = False
+    carried: bool = False
 
     @property
     def latex(self) -> str:
@@ -61,6 +64,16 @@ class Formula:
         """The right side that numbers are put into."""
         return self.closed or self.symbols
 
+
+_W_DELTA = r"\term{W}{W_{ij}}\,\term{delta}{\delta_j}"
+_DIFFERENCE = r"\term{difference}{\left(x_i - x'_i\right)}"
+IMAGE_TERMS = {  # by the terms that a model has
+    "": rf"{_DIFFERENCE} + \term{{q}}{{q_i}} + \term{{P}}{{P_i}}",
+    "_q": rf"{_DIFFERENCE} + \term{{q}}{{q_i}}",
+    "_P": rf"{_DIFFERENCE} + \term{{P}}{{P_i}}",
+    "_x": _DIFFERENCE,
+    "_d": r"\term{q}{q_i}",
+}
 
 FORMULAS = {
     "sample_code": Formula(
@@ -146,6 +159,24 @@ FORMULAS = {
         "Error of D on the fake mean, leaning to the encoder", "16", "D", r"\delta",
         rf"-{FAKE_D} + \term{{slope}}{{a'_D(D_0)}}\,\term{{C}}{{C}}",
         r"-\term{s}{s}\,\term{d}{D(\mu(x'))} + \term{slope}{a'_D(D_0)}\,\term{C}{C}"),
+    "carried_q": Formula(
+        "What d says of x', carried back through its weights", "12", "g", "q_i",
+        rf"B_d\left({FAKE_d}\right)_i = \sum_j {_W_DELTA}", _W_DELTA, carried=True),
+    "carried_Q": Formula(
+        "What D says of the fake mean, carried back through its weights", "12", "f", "Q_i",
+        rf"B_D\left({FAKE_D}\right)_i = \sum_j {_W_DELTA}", _W_DELTA, carried=True),
+    "exact_fake_mean_error": Formula(
+        "Error of the fake mean, exact", "12", "f", r"\delta_{\mu'_i}",
+        r"\term{Q}{Q_i}\,\term{slope}{a'_f(\mu(x')_i)}"),
+    "carried_P": Formula(
+        "What D says of x', carried back through the encoder", "12", "g", "P_i",
+        rf"B_f(\delta_{{\mu'}})_i = \sum_j {_W_DELTA}", _W_DELTA, carried=True),
+    "carried_h": Formula(
+        "The loss carried back through the decoder, to z", "12", "f", "h_i",
+        rf"B_g(\delta)_i = \sum_j {_W_DELTA}", _W_DELTA, carried=True),
+    **{f"exact_image_error{ending}": Formula(
+        "What would lower the loss at x'", "12", "g", "e_i", terms_)
+        for ending, terms_ in IMAGE_TERMS.items()},
     "exact_decoder_error": Formula(
         "Error of the decoder, exact", "12", "g", r"\delta_i",
         r"\term{e}{e_i}\,\term{slope}{a'_g(x'_i)}"),
@@ -176,20 +207,24 @@ FORMULAS = {
 }
 
 
-def formula_name(where: str, pull, own: bool = False) -> str:
-    """The entry of `FORMULAS` for a rule, by what its second term was.
+def formula_name(where: str, terms_: Mapping, own: bool = False) -> str:
+    """The entry of `FORMULAS` for a rule, by what its terms were.
 
     Parameters
     ----------
     where : str
         The rule's name in a trace.
-    pull
-        Its term of that name; a plain 0 where the model has no discriminator.
+    terms_ : mapping
+        Its terms; a plain 0 stands for what the model lacks.
     own : bool
         Whether the unit's own output stands in the discriminator's place.
     """
-    if where == "decoder_error" and not isinstance(pull, list):
+    there = [name for name, value in terms_.items() if isinstance(value, list)]
+    if where == "decoder_error" and "pull" not in there:
         return "plain_decoder_error"
+    if where == "exact_image_error":
+        return where + {("difference", "q", "P"): "", ("difference", "q"): "_q",
+                        ("difference", "P"): "_P", ("difference",): "_x"}.get(tuple(there), "_d")
     if own:
         return {"decoder_error": "own_decoder_error",
                 "assessed_mean_error": "own_mean_error"}.get(where, where)
@@ -271,14 +306,44 @@ def _as_run_objective(player: str, assessed: bool, factor: str) -> str:
 
 def _exact_objective(v, player: str) -> str:
     if player in "dD":
-        leans = v.lean_decoder if player == "d" else v.lean_encoder
-        difference = HALF_SQUARE if player == "d" else (
-            r"\frac{1}{2} \lVert \mu(x) - \mu(x') \rVert^2")
-        return (_B_d if player == "d" else _B_D) + (f" - {difference}" if leans else "")
-    parts = [HALF_SQUARE, KL] if v.encoder else []
-    parts += [r"\log(1 - d(x'))"] if v.assess_decoder else []
-    parts += [_L_D] if v.assess_encoder else []
+        return _printed_balance(v, player)
+    parts = _loss_terms(v, "fgdD" if v.encoder else "gd")
     return "-" + (parts[0] if len(parts) == 1 else rf"\left({' + '.join(parts)}\right)")
+
+
+def paper_loss(model: str, player: str, networks: Sequence[str]) -> tuple[str, str]:
+    """The printed loss or balance of a player: its equation's number, and LaTeX of it.
+
+    Parameters
+    ----------
+    networks : sequence of {"f", "g", "d", "D"}
+        Those that are there: a rule set may do without a discriminator, and with it goes its
+        term. The LaTeX is empty if no term is left.
+    """
+    v = variant(model)
+    if player == "d":
+        number = "9" if v.lean_decoder else "4" if v.encoder else "2"
+    elif player == "D":
+        number = "15" if v.lean_encoder else "11"
+    else:
+        number = "2" if not v.encoder else "12" if v.assess_encoder else (
+            "3" if v.assess_decoder else "1")
+    return number, _printed_balance(v, player) if player in "dD" else " + ".join(
+        _loss_terms(v, networks))
+
+
+def _loss_terms(v, networks: Sequence[str]) -> list[str]:
+    """What Theta and Phi minimise, term by term."""
+    return [term for term, there in (
+        (HALF_SQUARE, v.encoder), (KL, v.encoder),
+        (r"\log(1 - d(x'))", v.assess_decoder and "d" in networks),
+        (_L_D, v.assess_encoder and "D" in networks)) if there]
+
+
+def _printed_balance(v, player: str) -> str:
+    leans = v.lean_decoder if player == "d" else v.lean_encoder
+    difference = HALF_SQUARE if player == "d" else r"\frac{1}{2} \lVert \mu(x) - \mu(x') \rVert^2"
+    return (_B_d if player == "d" else _B_D) + (f" - {difference}" if leans else "")
 
 
 # Reading ---------------------------------------------------------------------------------------
@@ -294,8 +359,8 @@ class Node(NamedTuple):
 
 LETTERS = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ϵ", "theta": "θ",
-    "lambda": "λ", "mu": "μ", "phi": "φ", "psi": "ψ", "sigma": "σ", "Theta": "Θ", "Phi": "Φ",
-    "Psi": "Ψ", "Lambda": "Λ", "Sigma": "Σ", "Delta": "Δ", "partial": "∂", "nabla": "∇",
+    "lambda": "λ", "mu": "μ", "phi": "φ", "psi": "ψ", "rho": "ρ", "sigma": "σ", "Theta": "Θ",
+    "Phi": "Φ", "Psi": "Ψ", "Lambda": "Λ", "Sigma": "Σ", "Delta": "Δ", "partial": "∂", "nabla": "∇",
     "infty": "∞",
 }
 SIGNS = {

@@ -14,12 +14,16 @@ from typing import Any
 import numpy as np
 
 from avanet.errors import InputError
-from avanet.step.formulas import FORMULAS, formula_name, objective, terms, to_mathml
+from avanet.step.formulas import (
+    FORMULAS, IMAGE_TERMS, formula_name, objective, terms, to_mathml,
+)
+from avanet.step.page_models import WIDEST, model_table, model_view
 from avanet.step.small import grid
-from avanet.step.trace import GREEK, Trace
+from avanet.step.trace import GREEK, Trace, owner
 from avanet.verify import objectives as o
 
-WIDEST = 64  # units of a layer that can still be told apart on a screen
+SCRIPTS = ("core.js", "graph.js", "equations.js", "panels.js", "models.js", "frame.js",
+           "gallery.js")
 DIGITS = 12  # significant digits kept; the page shows five at most
 NAMES = {"ava-vae": "VAE", "ava-gan": "GAN"}
 SHORT = {"x": "x", "x'": "x_", "z": "z", "μ(x)": "mu", "μ(x')": "mu_"}  # in the address
@@ -32,6 +36,8 @@ SEEN_ON = {  # the evaluation that the graph shows at a rule, where it is not th
     "fake_error_D": {"f": "x'"},
     "leaning_sum_D": {"f": "x'"},
     "leaning_error_D": {"f": "x'"},
+    "exact_fake_mean_error": {"f": "x'"},
+    "carried_P": {"f": "x'"},
 }
 PLACES = {  # where the terms stand in the graph: network.layer.unit, i the chosen one, n + i its Σ
     "sample_code": {"mu": "f.2.i", "var": "f.2.n+i", "r": "r.i", "result": "g.0.i"},
@@ -57,6 +63,13 @@ PLACES = {  # where the terms stand in the graph: network.layer.unit, i the chos
     "leaning_sum_D": {"x": "D.0.*", "x_": "f.2.i", "slope": "f.2.i"},
     "leaning_error_d": {"d": "d.2.0", "slope": "d.2.0", "C": "g.2.*", "result": "d.2.0"},
     "leaning_error_D": {"d": "D.2.0", "slope": "D.2.0", "result": "D.2.0"},
+    "carried_q": {"delta": "d.1.*", "result": "d.0.i"},
+    "carried_Q": {"delta": "D.1.*", "result": "D.0.i"},
+    "carried_P": {"delta": "f.1.*", "result": "f.0.i"},
+    "carried_h": {"delta": "g.1.*", "result": "g.0.i"},
+    "exact_fake_mean_error": {"Q": "D.0.i", "slope": "f.2.i", "result": "f.2.i"},
+    **{f"exact_image_error{ending}": {"difference": "x.i x_.i", "q": "d.0.i", "P": "f.0.i",
+                                      "result": "g.2.i"} for ending in IMAGE_TERMS},
     "exact_decoder_error": {"e": "g.2.i d.0.i", "slope": "g.2.i", "result": "g.2.i"},
     "exact_mean_error": {"h": "g.0.i", "mu": "f.2.i", "slope": "f.2.i", "result": "f.2.i"},
     "exact_variance_error": {"h": "g.0.i", "r": "r.i", "var": "f.2.n+i", "slope": "f.2.n+i",
@@ -106,6 +119,23 @@ WORDS = {
     "term's own gradient in the weights of d is zero: it is a heuristic.",
     "leaning_error_D": "The error on the fake mean, plus the leaning term of Eq. 16. The leaning "
     "term's own gradient in the weights of D is zero: it is a heuristic.",
+    "carried_q": "d's number p goes back through d, layer by layer, times the weights that d "
+    "really has. Each output arrives at its own q, with its own sign. Were all the factors on the "
+    "way 1, as Eq. 6 assumes, every q would be p.",
+    "carried_Q": "The same for D: its number goes back through its own weights to the fake mean.",
+    "carried_P": "The error of the fake mean goes on, back through the encoder that made it, to "
+    "the image x'. No printed rule has this way.",
+    "carried_h": "The decoder's error goes back through the decoder to the code z: what the "
+    "encoder would have to change for x' to come out better. Eq. 5 leaves it out.",
+    "exact_fake_mean_error": "What arrived at the fake mean, times the slope of its unit, is the "
+    "error at its net input. It goes back on the encoder's pass of x'.",
+    **{f"exact_image_error{ending}": "Everything that the loss says of x', added up for each "
+       "output: " + words + "." for ending, words in {
+           "": "the difference x − x', q from d, and P from D",
+           "_q": "the difference x − x', and q from d",
+           "_P": "the difference x − x', and P from D",
+           "_x": "here the difference x − x' alone",
+           "_d": "here q from d alone"}.items()},
     "exact_decoder_error": "The true gradient of the loss: e is the difference x − x' plus what "
     "the discriminators say, carried back through their real weights, each output its own number.",
     "exact_mean_error": "The true gradient: h is the rest of the loss carried back through the "
@@ -139,6 +169,10 @@ def page(traces: Trace | Sequence[Trace]) -> str:
     group = [traces] if isinstance(traces, Trace) else list(traces)
     _check_together(group)
     name = display_name(group[0])
+    if group[0].model.get("kind") == "batches":
+        return _document(f"{name}, step by step", {
+            "kind": "batched", "name": name, "views": [view(trace) for trace in group],
+        }, static_table(group[0]))
     return _document(f"{name}, step by step", {
         "kind": "page",
         "name": name,
@@ -188,7 +222,10 @@ def write_gallery(traces: Sequence[Trace], folder) -> None:
 
 def notebook_html(trace: Trace, height: int = 900) -> str:
     """The page in a frame, for a notebook, and below it a table for where scripts are off."""
-    frame = html.escape(page(trace), quote=True)
+    try:
+        frame = html.escape(page(trace), quote=True)
+    except InputError as error:
+        return f"<p>{html.escape(str(error))}</p>{static_table(trace)}"
     return (f'<iframe srcdoc="{frame}" title="{html.escape(display_name(trace))}, step by step" '
             f'style="width:100%;height:{height}px;border:0"></iframe>'
             f"<details><summary>The first update as a table</summary>{static_table(trace)}"
@@ -197,6 +234,8 @@ def notebook_html(trace: Trace, height: int = 900) -> str:
 
 def static_table(trace: Trace, step: int = 0) -> str:
     """One step as an HTML table: equations and numbers, no script."""
+    if trace.model.get("kind") == "batches":
+        return model_table(trace, step)
     rows = []
     for event in trace.steps[step]["events"]:
         if event["kind"] == "rule":
@@ -220,7 +259,7 @@ def static_table(trace: Trace, step: int = 0) -> str:
 def display_name(trace: Trace) -> str:
     """AVA5, VAE, GAN."""
     name = trace.model["name"]
-    return NAMES.get(name, name.upper())
+    return NAMES.get(name, name.upper() if trace.model.get("kind") != "batches" else name)
 
 
 # What the script draws ---------------------------------------------------------------------------
@@ -237,6 +276,8 @@ def view(trace: Trace) -> dict[str, Any]:
         If the trace is too large to draw, or lacks something.
     """
     try:
+        if trace.model.get("kind") == "batches":
+            return _rounded(model_view(trace))
         _check_drawable(trace)
         return _view(trace)
     except (KeyError, IndexError, TypeError) as error:
@@ -258,6 +299,8 @@ def _view(trace: Trace) -> dict[str, Any]:
         "passes": passes,
         "gradients": gradients,
         "grid": shape[:2] if len(shape) > 1 else list(grid(m)),
+        "losses": {name: to_mathml(player["loss"]["symbols"])
+                   for name, player in trace.steps[0]["players"].items() if player["loss"]},
         "objectives": {name: to_mathml(objective(trace.model["name"], trace.model["rules"], name))
                        for name in trained},
         "steps": [_rounded(_slim(step)) for step in trace.steps],
@@ -296,7 +339,7 @@ def _phases(events, passes, gradients, trained) -> list[dict[str, Any]]:
     for player in trained:
         for k, event in enumerate(events):
             if event["kind"] == "rule" and event["where"] != "sample_code" \
-                    and _owner(event["player"], trained) == player:
+                    and owner(event, trained) == player:
                 formula = _formula(event, events)
                 add(f"{player}-{event['where']}", "rule", player, FORMULAS[formula].title, event=k,
                     of=event["player"], on=SEEN_ON.get(event["where"], {}), formula=formula)
@@ -313,12 +356,7 @@ def _phases(events, passes, gradients, trained) -> list[dict[str, Any]]:
 def _formula(event, events) -> str:
     """The formula of a rule's event."""
     own = f"own_pull_{event['player']}" in {other["where"] for other in events}
-    return formula_name(event["where"], event["terms"].get("pull"), own)
-
-
-def _owner(player: str, trained: Sequence[str]) -> str:
-    """The player in whose update a rule is looked at: its own, or the next that is trained."""
-    return player if player in trained else trained[-1]
+    return formula_name(event["where"], event["terms"], own)
 
 
 def _network(player: str) -> str:
@@ -394,6 +432,7 @@ def _formulas() -> dict[str, Any]:
         "result": to_mathml(formula.result),
         "computed": to_mathml(formula.computed),
         "summed": formula.summed,
+        "carried": formula.carried,
         "terms": {term: to_mathml(latex) for term, latex in
                   (terms(formula.computed) | terms(formula.symbols)).items()},
     } for name, formula in FORMULAS.items()}
@@ -416,10 +455,10 @@ def _check_together(traces: Sequence[Trace]) -> None:
     if not traces:
         raise InputError("a page needs at least one trace")
     names = {trace.model["name"] for trace in traces}
-    rules = [trace.model["rules"] for trace in traces]
+    rules = [trace.model.get("rules", "") for trace in traces]
     if len(names) > 1 or len(set(rules)) < len(rules):
-        raise InputError("a page holds one model under different rule sets; got "
-                         + ", ".join(f"{t.model['name']} {t.model['rules']}" for t in traces))
+        got = ", ".join(f"{t.model['name']} {t.model.get('rules', '')}".strip() for t in traces)
+        raise InputError(f"a page holds one model under different rule sets; got {got}")
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -433,7 +472,7 @@ def _document(title: str, data: Mapping[str, Any], fallback: str) -> str:
         "STYLE": _asset("page.css"),
         "FALLBACK": fallback,
         "DATA": text.replace("<", "\\u003c"),
-        "SCRIPT": _asset("page.js"),
+        "SCRIPT": "\n".join(map(_asset, SCRIPTS)),
     }
     document = _asset("page.html")
     for name, part in parts.items():

@@ -1,6 +1,8 @@
 """A model and data small enough to be read number by number."""
 
 import math
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -36,6 +38,40 @@ def small_model(name: str, net: str = "4-3-2", rules: str = "printed", rate: flo
                dtype="float64", random_state=seed)
 
 
+UNITS = ("hidden", "width", "channels")  # settings that say how wide a batched model is
+
+
+def small_batched(name: str, net: str = "4-3-2", rate: float | None = None, seed: int = 0):
+    """A batched model with few units, in float64, started on images of m pixels.
+
+    Parameters
+    ----------
+    net : str
+        "m-hidden-n": pixels, hidden units (or what the model has in their place), dimension of z.
+    rate : float, optional
+        The model's own unless given.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, it does not take such images, or it stays too large.
+    """
+    from avanet.models import model_class
+    m, hidden, n = widths(net)
+    kind = model_class(name)
+    known = {field.name for field in fields(kind.Config)}
+    settings: dict[str, Any] = {key: hidden for key in UNITS if key in known}
+    settings |= {"latent": n} if "latent" in known else {}
+    settings |= {} if rate is None else {"rate": rate}
+    model = kind(random_state=seed, dtype="float64", **settings)
+    model.start((*grid(m), 1))
+    size = sum(player.params.size for player in model.players_.values())
+    if size > LARGEST:
+        raise InputError(f"{name} with net {net} has {size} weights, too many to be stepped "
+                         f"through; keep them below {LARGEST} with a smaller --net")
+    return model
+
+
 def widths(net: str) -> tuple[int, int, int]:
     """(m, hidden, n) from "4-3-2"."""
     parts = net.split("-")
@@ -52,10 +88,24 @@ def reduced(name: str, m: int) -> np.ndarray:
     They are averaged down to the most nearly square h x w = m, then stretched so that the darkest
     and the brightest pixel of all become 0.05 and 0.95.
     """
-    gray = data.load(name).pixels.mean(axis=3)
+    return _reduced(data.load(name).pixels.mean(axis=3), m)
+
+
+def reduced_images(name: str, m: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """The same of what a batched model learns from: images (N, h, w), and labels if there are any.
+
+    At most 100 images.
+    """
+    split = data.load_dataset(name).splits["train"]
+    images = split.read(slice(0, 100)).mean(axis=3)
+    labels = None if split.labels is None else np.asarray(split.labels[:100])
+    return _reduced(images, m).reshape(-1, *grid(m)), labels
+
+
+def _reduced(gray: np.ndarray, m: int) -> np.ndarray:
     h, w = grid(m)
-    small = np.stack([np.asarray(Image.fromarray(image).resize((w, h), Image.Resampling.BOX))
-                      for image in gray]).astype(np.float64).reshape(len(gray), m)
+    small = np.stack([np.asarray(Image.fromarray(image.astype(np.float32)).resize(
+        (w, h), Image.Resampling.BOX)) for image in gray]).astype(np.float64).reshape(len(gray), m)
     low, high = small.min(), small.max()
     return 0.05 + 0.9 * (small - low) / (high - low) if high > low else small
 

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
@@ -10,19 +11,23 @@ from typing import TextIO
 import numpy as np
 
 from avanet.ava.model import DivergedError
-from avanet.ava.plans import RULE_SETS
+from avanet.ava.plans import RULE_SETS, VARIANTS
 from avanet.errors import InputError
-from avanet.step.small import small_model
+from avanet.step.models import trace_model
+from avanet.step.scenes import Ask, Scene, number
+from avanet.step.small import small_batched, small_model
 from avanet.step.trace import Trace, trace
-from avanet.step.walk import Ask, Scene, neurons, number, players, walk
+from avanet.step.walk import neurons, players, walk
 
 RELATIVE, ABSOLUTE = 0.01, 0.0005  # how near an answer has to come: within either
 NEXT, BACK = ("n", "\r", "\n", " ", "\x1b[C"), ("b", "\x1b[D")
 QUIT = ("q", "\x04")
+UP, DOWN, SCROLL = ("k", "\x1b[A"), ("j", "\x1b[B"), 8  # lines at a time
 ENTER, ERASE, CANCEL = ("\r", "\n"), ("\x7f", "\b"), "\x1b"
 KEYS = ("n next  b back  p player  1-9 + - neuron  r rules  g rate  s seed  ? help  q quit")
 HELP = """n, Enter, space, right arrow    the next scene
 b, left arrow                   the one before
+up, down arrow, or k, j         the rest of a scene that is higher than the window
 p                               the next player's update
 1 to 9, + and -                 another neuron: its own line of algebra
 r                               the next rule set, from the same start values and draws
@@ -37,17 +42,19 @@ CLEAR = "\x1b[H\x1b[2J"
 class Start:
     """What an update is traced from.
 
-    Start values and draws hang on the seed and the net alone: whatever the model and the rule
+    Start values and draws hang on the seed and the net alone: whatever the AVA model and the rule
     set, a player that two models share starts with the same weights and meets the same r.
+    `rules` are those of the AVA models; without a `rate` each model has its own.
     """
 
     model: str
     net: str
     rules: str
-    rate: float
+    rate: float | None
     seed: int
     X: np.ndarray
     steps: int = 1
+    labels: np.ndarray | None = None
 
     def trace(self) -> Trace:
         """Trace the updates.
@@ -57,7 +64,14 @@ class Start:
         InputError
             For a start that makes no sense, or a training that overflows.
         """
-        model = small_model(self.model, self.net, self.rules, self.rate, self.seed)
+        try:
+            return self._ava() if self.model in VARIANTS else self._batched()
+        except DivergedError as error:
+            raise InputError(f"{error}; take a smaller rate or fewer steps") from None
+
+    def _ava(self) -> Trace:
+        rate = 0.5 if self.rate is None else self.rate
+        model = small_model(self.model, self.net, self.rules, rate, self.seed)
         whole = small_model("ava5", self.net, "printed", seed=self.seed)
         for one in (model, whole):
             one._start(self.X.shape[1:])
@@ -66,10 +80,11 @@ class Start:
                 player.params[:] = same.params
         draws = np.random.default_rng((self.seed, 1)).standard_normal(
             (self.steps, model.latent_dim))
-        try:
-            return trace(model, self.X, self.steps, draws)
-        except DivergedError as error:
-            raise InputError(f"{error}; take a smaller rate or fewer steps") from None
+        return trace(model, self.X, self.steps, draws)
+
+    def _batched(self) -> Trace:
+        model = small_batched(self.model, self.net, self.rate, self.seed)
+        return trace_model(model, self.X, self.labels, self.steps)
 
 
 class Session:
@@ -87,7 +102,7 @@ class Session:
     def __init__(self, traced: Trace, start: Start | None, player: str | None, neuron: int):
         self.traced, self.start, self.player, self.neuron = traced, start, player, neuron
         self.scenes = walk(traced, player, neuron)
-        self.at = 0
+        self.at = self.top = 0
         self.message = ""
         self._prompt = self._typed = ""
         self._entered: Callable[[str], None] = self._new_rate
@@ -105,9 +120,11 @@ class Session:
         if key in QUIT:
             return False
         if key in NEXT:
-            self.at = min(self.at + 1, len(self.scenes) - 1)
+            self.at, self.top = min(self.at + 1, len(self.scenes) - 1), 0
         elif key in BACK:
-            self.at = max(self.at - 1, 0)
+            self.at, self.top = max(self.at - 1, 0), 0
+        elif key in UP + DOWN:
+            self.top += SCROLL if key in DOWN else -SCROLL
         elif key in tuple("123456789"):
             self._choose(int(key))
         elif key in ("+", "=", "-"):
@@ -116,15 +133,23 @@ class Session:
             self._actions()[key]()
         return True
 
-    def lines(self) -> list[tuple[str, str]]:
-        """What to draw, each line with its style."""
+    def lines(self, height: int = 10**6) -> list[tuple[str, str]]:
+        """What to draw, each line with its style; of a scene that is higher, the part in view."""
         model = self.traced.model
         seed = f", seed {self.start.seed}" if self.start else ""
-        shown = [(f"{model['name']}, rules {model['rules']}, γ = {model['rate']:g}{seed}, neuron "
+        rules = f", rules {model['rules']}" if "rules" in model else ""
+        shown = [(f"{model['name']}{rules}, γ = {model['rate']:g}{seed}, neuron "
                   f"{self.neuron}   [{self.at + 1}/{len(self.scenes)}]", "dim"), ("", ""),
                  (self.scene.title, "bold cyan")]
-        shown += [(f"  {line}", "green" if isinstance(line, Ask) else "")
-                  for line in self.scene.lines]
+        body = [(f"  {line}", "green" if isinstance(line, Ask) else "")
+                for line in self.scene.lines]
+        room = height - 5 - len(self.message.splitlines())
+        self.top = max(0, min(self.top, len(body) - room))
+        below = len(body) - self.top - room
+        shown += body[self.top: self.top + room]
+        if self.top or below > 0:
+            shown[1] = (f"  ({self.top} lines above, {max(below, 0)} below: up and down arrows)",
+                        "yellow")
         shown += [("", "")] + [(line, "yellow") for line in self.message.splitlines()]
         return shown + [(self._prompt + self._typed or KEYS, "bold" if self._prompt else "dim")]
 
@@ -150,6 +175,7 @@ class Session:
 
     def _next_player(self) -> None:
         """The first scene of the next player's update, from the last one's on to the first."""
+        self.top = 0
         places = range(len(self.scenes))
         around = [*places[self.at + 1:], *places[:self.at + 1]]
         self.at = next(k for k in around
@@ -161,6 +187,9 @@ class Session:
         """The next rule set under which the chosen player is trained at all."""
         if self.start is None:
             return self._ask("", self._new_rate)
+        if "rules" not in self.traced.model:
+            self.message = "rule sets are the AVA models': this one has its own losses"
+            return None
         names = list(RULE_SETS)
         k = names.index(self.start.rules)
         for name in names[k + 1:] + names[:k]:
@@ -239,7 +268,8 @@ def run(session: Session, stdin: TextIO, stdout: TextIO) -> None:
 
 
 def _show(session: Session, stdout: TextIO) -> None:
-    stdout.write(CLEAR + drawn(session.lines()))
+    height = shutil.get_terminal_size().lines
+    stdout.write(CLEAR + drawn(session.lines(height)))
     stdout.flush()
 
 

@@ -21,10 +21,11 @@ from avanet.errors import InputError
 from avanet.files import write_whole
 from avanet.nn import Dense, Sequential
 from avanet.nn.layers import Layer
+from avanet.step.formulas import paper_loss
 from avanet.verify.objectives import Weights, gradient, logistic
 from avanet.verify.players import OBJECTIVES, Point
 
-FORMAT = "avanet-trace-1"
+FORMAT = "avanet-trace-2"
 GREEK = {"f": "Θ", "g": "Φ", "d": "Ψ", "D": "Λ"}
 INPUTS = {  # what each evaluation of a network is on, in the order in which a step makes them
     "f": ("x", "x'", "x' after the update"),
@@ -43,6 +44,13 @@ USES = {  # rules that more than one printed equation uses: (rule, player) -> na
        for player, plain, lean in (("d", "7", "10"), ("D", "13", "16"))
        for rule, equation in (("real_error", plain), ("fake_error", plain),
                               ("leaning_sum", lean), ("leaning_error", lean))},
+}
+
+CARRIED = {  # what the exact rules carry back through a whole network: player, in symbols
+    "q": ("g", "q = B_d(s d(x')), B_d: carried back through d"),
+    "Q": ("f", "Q = B_D(s D(mu(x'))), B_D: carried back through D"),
+    "P": ("g", "P = B_f([Q a'_f(mu(x')), 0]), B_f: carried back through f, on x'"),
+    "h": ("f", "h = B_g(e a'_g(x')), B_g: carried back through g"),
 }
 
 Emit = Callable[["Event"], None]
@@ -130,13 +138,24 @@ def traced_network(network: Sequential, player: str, emit: Emit) -> Sequential:
 class TracedStep(Step):
     """The same step, whose equations emit their terms by name and their result."""
 
-    def __init__(self, step: Step, emit: Emit):
+    def __init__(self, step: Step, events: list[Event]):
         super().__init__(step.plan, step.protocol, step.head, step.rules)
-        self._traced = {player: {name: self._wrap(name, rule, player, emit)
+        self._events = events
+        self._traced = {player: {name: self._wrap(name, rule, player, events.append)
                                  for name, rule in step.rules.items()} for player in GREEK}
 
     def rules_of(self, player):
         return self._traced[player]
+
+    def carried(self, name, network, error, at):
+        """The terms are those of the last step of the way: `result = delta W^T`."""
+        result = super().carried(name, network, error, at)
+        player, symbols = CARRIED[name]
+        self._events.append(Event(
+            "rule", player, f"carried_{name}", equation="12", symbols=symbols,
+            terms={"W": _data(network.layers[0].W), "delta": self._events[-1].terms["dy"]},
+            result=_data(result)))
+        return result
 
     def _wrap(self, name: str, rule: Rule, player: str, emit: Emit):
         names = tuple(inspect.signature(rule.f).parameters)
@@ -154,6 +173,19 @@ class TracedStep(Step):
         return call
 
 
+def owner(event: Mapping[str, Any], trained: Sequence[str]) -> str:
+    """In whose update a rule is looked at: its player's, or whose error needs it first.
+
+    Under the exact rules the decoder's error is the first to need what D says of x'. A network
+    that is not trained leaves its rules to the last one that is.
+    """
+    player = event["player"]
+    if event["where"] == "pull_D" and trained[0] == "g" \
+            or event["where"] in ("carried_Q", "exact_fake_mean_error"):
+        return "g"
+    return player if player in trained else trained[-1]
+
+
 @dataclass
 class Trace:
     """Everything that happened in some updates of a model, as plain data.
@@ -165,9 +197,11 @@ class Trace:
     steps : list of dict
         Per update: `x`, `r`, `x_` (x'), `sample` (a generated image from a fixed draw), `events`,
         and `players`: per player `before` and `after` (its weights), `update` (after - before, by
-        the rate: the direction of ascent), `objective` (before, after), `numerical` (the
-        derivative of that objective by the weights), `true` (that of the exact objective), and
-        `cosine` and `ratio` of norms of update and true gradient.
+        the rate: the direction of ascent), `objective` (before, after), `loss` (the paper's
+        own for this player, before, after, its `equation`, `symbols` in LaTeX, and `direction`
+        "down" or "up"; None where it has no term), `numerical` (the derivative of that objective
+        by the weights), `true` (that of the exact objective), and `cosine` and `ratio` of norms
+        of update and true gradient. Others' weights are as before the update in all of these.
     """
 
     model: dict[str, Any]
@@ -215,13 +249,14 @@ class Trace:
             raise InputError(f"cannot read {path}: {error}") from None
 
 
-def trace(model: AVA, X, steps: int | None = None, draws=None) -> Trace:
+def trace(model, X, steps: int | None = None, draws=None) -> Trace:
     """Trace updates of a model, one sample each, and make them.
 
     Parameters
     ----------
-    model : AVA
-        Of one channel; an unfitted one is started on X. It is updated as by `model.step`.
+    model : AVA or avanet.models.base.Model
+        A batched model: see `avanet.step.models.trace_model`. An AVA of one channel; an unfitted
+        one is started on X. It is updated as by `model.step`.
     X : array
         Samples as in `fit`; gone through in order, again from the first if `steps` are more.
     steps : int, optional
@@ -229,6 +264,9 @@ def trace(model: AVA, X, steps: int | None = None, draws=None) -> Trace:
     draws : (steps, n) array, optional
         r of each update; drawn from the model's generator unless given.
     """
+    if not isinstance(model, AVA):
+        from avanet.step.models import trace_model
+        return trace_model(model, X, steps=steps)
     X = np.asarray(X, model.dtype)
     if not hasattr(model, "players_"):
         model._start(model._as_array(X).shape[1:])
@@ -254,7 +292,7 @@ def _step(model: AVA, x, r, base) -> dict[str, Any]:
     before = _all_weights(players)
 
     plain = model._step
-    model._step = TracedStep(plain, events.append)
+    model._step = TracedStep(plain, events)
     model.players_ = [traced]
     try:
         model._update(flat[:, None], r)
@@ -285,17 +323,19 @@ class _Judge:
         self.networks = networks
         self.point = Point(networks, x.astype(float), r.astype(float), a,
                            model.covariance == "full")
-        kind = variant(model.model)
+        self.model, kind = model.model, variant(model.model)
         self.printed = OBJECTIVES[model.rules](kind, self.point)
         self.exact = OBJECTIVES["exact"](kind, self.point)
-        self.trained = [name for name in "fgdD" if name in self.printed.trained]
+        order = "gfdD" if model.rules == "exact" else "fgdD"  # h comes out of the decoder's error
+        self.trained = [name for name in order if name in self.printed.trained]
 
     def player(self, name, before, after, rate):
         """The record of one player."""
-        objective = getattr(self.printed, name)
+        objective, exact = getattr(self.printed, name), getattr(self.exact, name)
         network = getattr(self.networks, name)
         numerical = _by_weights(objective, network)
-        true = _by_weights(getattr(self.exact, name), network)
+        true = _by_weights(exact, network)
+        moved = [(w["W"].astype(float), w["b"].astype(float)) for w in after]
         update = [{key: ((new[key].astype(float) - old[key]) / rate) for key in old}
                   for old, new in zip(before, after)]
         flat = _flat(update)
@@ -305,16 +345,28 @@ class _Judge:
             "before": _data(before),
             "after": _data(after),
             "update": _data(update),
-            "objective": {
-                "before": float(np.real(objective(network))),
-                "after": float(np.real(objective([(w["W"].astype(float), w["b"].astype(float))
-                                                  for w in after]))),
-            },
+            "objective": {"before": _value(objective, network), "after": _value(objective, moved)},
+            "loss": self._paper_loss(name, exact, network, moved),
             "numerical": _data([dict(zip("Wb", pair)) for pair in numerical]),
             "true": _data([dict(zip("Wb", pair)) for pair in true]),
             "cosine": float(flat @ truth / length) if length else None,
             "ratio": float(np.linalg.norm(flat) / np.linalg.norm(truth)) if truth.any() else None,
         }
+
+    def _paper_loss(self, name, exact, network, moved) -> dict[str, Any] | None:
+        """The printed loss of a player: `exact` is what it raises, minus the loss of f and g."""
+        equation, symbols = paper_loss(self.model, name, [
+            other for other, there in self.networks._asdict().items() if there is not None])
+        if not symbols:
+            return None
+        sign = 1 if name in "dD" else -1
+        return {"equation": equation, "symbols": symbols,
+                "direction": "up" if sign > 0 else "down",
+                "before": sign * _value(exact, network), "after": sign * _value(exact, moved)}
+
+
+def _value(objective, network) -> float:
+    return float(np.real(objective(network)))
 
 
 def _describe(model: AVA) -> dict[str, Any]:

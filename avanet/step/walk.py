@@ -1,74 +1,30 @@
 """One update as a walk of scenes in plain text, from a trace alone.
 
-A scene is a title and lines; a line that ends in a number worth asking for is an `Ask`. The order
-is the paper's: forward passes, then Theta, Phi, Psi, Lambda.
+The order is the paper's: forward passes, then Theta, Phi, Psi, Lambda; under the exact rules Phi
+goes before Theta, whose error needs Phi's.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from avanet.errors import InputError, unknown_name
-from avanet.step.formulas import FORMULAS, objective, to_unicode, with_values
-from avanet.step.trace import GREEK, Trace
+from avanet.step.formulas import (
+    FORMULAS, Formula, formula_name, objective, with_values,
+)
+from avanet.step.scenes import (
+    SHOWN, Ask, Scene, dotted, inner, number, sum_of_products, symbols, vector,
+)
+from avanet.step.trace import GREEK, Trace, owner
+from avanet.step.walk_models import model_neurons, walk_model
 
-SHOWN = 8  # values of a vector, and weights of a neuron, that fit on a line and on a screen
 OUTPUT = {"g": "x'", "d": "d", "D": "D"}
 HEADS = ("μ", "Σ")
 UNIT_WEIGHTS = "the same {} for every i: {}'s weights are assumed to be 1 (avanet explain eq{})"
 
 
-@dataclass(frozen=True)
-class Ask:
-    """A line that ends in a number; `text` is all of it but the number."""
-
-    text: str
-    value: float
-
-    def __str__(self) -> str:
-        return f"{self.text} = {number(self.value)}"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A screenful of one step; `player` is "" where it belongs to no player's update."""
-
-    step: int
-    player: str
-    title: str
-    lines: tuple[str | Ask, ...]
-
-    def __str__(self) -> str:
-        return "\n".join([self.title, *(f"  {line}" if str(line) else "" for line in self.lines)])
-
-
-def number(value: float) -> str:
-    """Four decimals; small numbers and large ones as powers of ten."""
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        return f"{value:z.4f}"
-    return f"{value:.2e}"
-
-
-def vector(values: Sequence[float]) -> str:
-    """The first values, and how many there are if these are not all."""
-    more = f" ... {len(values)} in all" if len(values) > SHOWN else ""
-    return f"[{'  '.join(map(number, values[:SHOWN]))}{more}]"
-
-
-def symbols(latex: str) -> str:
-    """A formula as one line, with the keyboard's minus."""
-    return to_unicode(latex).replace("−", "-")
-
-
-def dotted(line: str) -> str:
-    """Products of numbers with a dot: 0.5·(-0.2) for 0.5 (-0.2) and 0.5(-0.2)."""
-    return re.sub(r"(?<=[\d)]) ?(?=[(√])|(?<=[\d)]) (?=\d)", "·", line)
-
-
 def players(trace: Trace) -> list[str]:
-    """The players with an update, in the paper's order."""
-    return [name for name in GREEK if name in trace.steps[0]["players"]]
+    """The players with an update, in the order of the update."""
+    return list(trace.steps[0]["players"])
 
 
 def neurons(trace: Trace, player: str) -> int:
@@ -76,6 +32,8 @@ def neurons(trace: Trace, player: str) -> int:
 
     The encoder's two heads, mu_k and Sigma_k, count as one.
     """
+    if trace.model.get("kind") == "batches":
+        return model_neurons(trace, player)
     return _neurons(trace.model, player)
 
 
@@ -98,6 +56,8 @@ def walk(trace: Trace, player: str | None = None, neuron: int = 1) -> list[Scene
     InputError
         For a player that the model does not train, or a neuron that none of the players has.
     """
+    if trace.model.get("kind") == "batches":
+        return walk_model(trace, player, neuron)
     there = players(trace)
     if player is not None and player not in there:
         raise unknown_name(f"player of {trace.model['name']} under rules "
@@ -184,7 +144,7 @@ class _Step:
         products = [(row[unit], h) for row, h in zip(layer["W"], inputs)]
         net_input = dense["result"][0][unit]
         name = self._unit(player, unit)
-        return [f"  into {name}: v = {_sum_of_products(products)} + {_inner(layer['b'][unit])} = "
+        return [f"  into {name}: v = {sum_of_products(products)} + {inner(layer['b'][unit])} = "
                 f"{number(net_input)}",
                 Ask(f"  {name} = a({number(net_input)})", last["result"][0][unit])]
 
@@ -221,7 +181,7 @@ class _Step:
 
     def _equation(self, event) -> list[str | Ask]:
         """A rule in symbols and with numbers."""
-        formula = FORMULAS[event["where"]]
+        formula = self._formula(event)
         number_ = f"Eq. {formula.equation}"
         return [f"{number_:<8}{formula.title}", f"        {symbols(formula.latex)}",
                 Ask(f"        {symbols(formula.result)} = {self._with_numbers(event)}",
@@ -229,12 +189,20 @@ class _Step:
 
     def _with_numbers(self, event) -> str:
         """The right side with the terms' values at the chosen neuron, or those of a whole sum."""
-        formula, terms = FORMULAS[event["where"]], event["terms"]
-        if not formula.summed:
+        formula, terms = self._formula(event), event["terms"]
+        if formula.carried:
+            W = terms["W"][min(self.neuron, len(terms["W"]) - 1)]
+            rows = [{"W": w, "delta": delta} for w, delta in zip(W, terms["delta"][0])]
+        elif formula.summed:
+            rows = [dict(zip(terms, row)) for row in zip(*(v[0] for v in terms.values()))]
+        else:
             return _filled(formula.computed, {name: self._at(v) for name, v in terms.items()})
-        rows = [dict(zip(terms, row)) for row in zip(*(values[0] for values in terms.values()))]
         more = [f"... ({len(rows)} in all)"] * (len(rows) > SHOWN)
         return " + ".join([_filled(formula.computed, row) for row in rows[:SHOWN]] + more)
+
+    def _formula(self, event) -> Formula:
+        own = any(other["where"] == f"own_pull_{event['player']}" for other in self.events)
+        return FORMULAS[formula_name(event["where"], event["terms"], own)]
 
     def _remarks(self, player: str, used: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         """Where the numbers are not what the symbols alone say."""
@@ -247,10 +215,11 @@ class _Step:
             yield UNIT_WEIGHTS.format("p_d", "d", 6)
         if "assessed_mean_error" in used and "pull_D" in used:
             yield UNIT_WEIGHTS.format("p_D", "D", 14)
-        if "exact_decoder_error" in used:
-            yield "e: x - x', and what d and D say of x', carried back through their weights"
-        if "exact_mean_error" in used:
-            yield "h: the decoder's error, carried back to z"
+        if "carried_q" in used:
+            yield ("q: what d says of x', another number for each i; with the weights of d assumed "
+                   f"to be 1 it would be {number(self._at(used['pull_d']['result']))} for every i")
+        if "carried_h" in used:
+            yield "h: the part of the loss that Eq. 5 leaves out; it reaches f through z"
         if self.model["rules"] == "as-run-mu4" and player == "f":
             yield "μ enters four times, as these rules have it"
         if self.model["rules"] == "letter" and player in "dD":
@@ -274,7 +243,7 @@ class _Step:
         which = "" if simultaneous else ", w already updated"
         slope = protocol["s"] * h * (1 - h)
         return [f"  of unit 1: a'(h) Σ w · error{which}",
-                Ask(f"    = {number(slope)} · ({_sum_of_products(list(zip(weights, output)))})",
+                Ask(f"    = {number(slope)} · ({sum_of_products(list(zip(weights, output)))})",
                     hidden[0])]
 
     def _weights(self, player: str) -> Scene:
@@ -301,7 +270,7 @@ class _Step:
 
     def _error_times_input(self, player: str, unit: int) -> str:
         """error x input of the first weight, for every evaluation that goes back."""
-        return " + ".join(f"{_inner(self._error(player, on, -1)[unit])} · "
+        return " + ".join(f"{inner(self._error(player, on, -1)[unit])} · "
                           f"{number(self._inputs(player, on)[0])}"
                           for on in self._evaluations(player))
 
@@ -322,7 +291,8 @@ class _Step:
                    f"{record['cosine']:.4f}, ratio of norms {record['ratio']:.4f}")
 
     def _objective(self, player: str) -> Scene:
-        value = self.step["players"][player]["objective"]
+        record = self.step["players"][player]
+        value, loss = record["objective"], record["loss"]
         change = value["after"] - value["before"]
         lines: list[str | Ask] = [
             "what this update is to increase:",
@@ -330,18 +300,33 @@ class _Step:
             f"before the update: {number(value['before'])}",
             Ask("its change by the update", change),
             f"after the update: {number(value['after'])}",
-            "",
             _verdict(change),
+            "",
         ]
-        return self._player_scene(player, "the objective", lines)
+        if loss is None:
+            lines.append("no term of the paper's own loss is left under these rules")
+        else:
+            change = loss["after"] - loss["before"]
+            lines += [
+                f"the paper's own, Eq. {loss['equation']}, which {GREEK[player]} is to "
+                f"{'increase' if loss['direction'] == 'up' else 'decrease'}:",
+                f"  {symbols(loss['symbols'])}",
+                f"before the update: {number(loss['before'])}",
+                Ask("its change by the update", change),
+                f"after the update: {number(loss['after'])}",
+                _paper_verdict(change if loss["direction"] == "up" else -change),
+            ]
+        lines += ["", "(by this update alone: the other networks as they were before it)"]
+        return self._player_scene(player, "the objective: did it go the way the paper says?", lines)
 
     # Reading the trace --------------------------------------------------------------------------
 
     def _rules(self, player: str, where=()) -> list[Mapping[str, Any]]:
         """The rule events of a player's error, without Eq. 8 unless asked for by name."""
-        return [event for event in self.events
-                if event["kind"] == "rule" and event["player"] == player
-                and (event["where"] in where if where else event["where"] != "sample_code")]
+        trained = list(self.step["players"])
+        return [event for event in self.events if event["kind"] == "rule"
+                and (event["where"] in where if where else
+                     event["where"] != "sample_code" and owner(event, trained) == player)]
 
     def _backs(self, player: str) -> list[Mapping[str, Any]]:
         return [event for event in self.events
@@ -409,23 +394,22 @@ def _filled(latex: str, values: Mapping[str, float]) -> str:
     return dotted(symbols(with_values(latex, {k: number(v) for k, v in values.items()})))
 
 
-def _inner(value: float) -> str:
-    """A number inside an expression."""
-    return f"({number(value)})" if value < 0 else number(value)
-
-
-def _sum_of_products(pairs: Sequence[tuple[float, float]]) -> str:
-    """a b + c d + ..., the first of them."""
-    shown = [f"{_inner(a)} · {_inner(b)}" for a, b in pairs[:SHOWN]]
-    return " + ".join(shown + ["..."] * (len(pairs) > SHOWN))
-
-
 def _verdict(change: float) -> str:
-    """Whether the objective went the way the paper says."""
+    """Whether the rule's own objective rose."""
     if change > 0:
-        return "It went up, as the paper says it should."
+        return "It went up, as the rule says it should."
     if change < 0:
-        return "It went DOWN, against what the paper says: this step was too long."
+        return "It went DOWN, against what the rule says: this step was too long."
+    return "It did not move."
+
+
+def _paper_verdict(gain: float) -> str:
+    """Whether the printed loss went the way the paper says; `gain` is positive if so."""
+    if gain > 0:
+        return "It went the way the paper says."
+    if gain < 0:
+        return ("It went the OTHER way: the rule is not the gradient of this loss, or the step "
+                "was too long.")
     return "It did not move."
 
 

@@ -62,6 +62,10 @@ class World:
         """Minus the loss without the KL, from x'."""
         return -o.loss_of_image(self.w, self.x, x_, self.a)
 
+    def believed(self, u):
+        """-log(1 - D(mu(x'))), from the encoder's net input on x'."""
+        return -np.log(1 - o.verdict(self.w.D, self.a(u[:, :N]), self.a))
+
     def gain(self, u):
         """Minus the whole loss, from the encoder's net input on x."""
         return self.rest(o.output(self.w.g, self.z(u), self.a)) \
@@ -164,6 +168,19 @@ def _leant_error(rules, w):
     return rules["leaning_error"](w.a(w.v_d), w.slope(w.v_d), w.C, S)
 
 
+def _exact_image_error(rules, w):
+    """The three terms apart, each by its own formula."""
+    q = o.gradient(lambda x_: -np.log(1 - o.verdict(w.w.d, x_, w.a)), w.x_)
+    P = o.gradient(lambda x_: w.believed(o.net_input(w.w.f, x_, w.a)), w.x_)
+    return _compare(w.rest, w.x_, rules["exact_image_error"](w.x - w.x_, q, P))
+
+
+def _exact_fake_mean_error(rules, w):
+    u = o.net_input(w.w.f, w.x_, w.a)[:, :N]
+    Q = o.gradient(lambda mu: -np.log(1 - o.verdict(w.w.D, mu, w.a)), w.a(u))
+    return _compare(w.believed, u, rules["exact_fake_mean_error"](Q, w.slope(u)))
+
+
 def _exact_decoder_error(rules, w):
     error = rules["exact_decoder_error"](o.gradient(w.rest, w.x_), w.slope(w.v_g))
     return _compare(lambda v: w.rest(w.a(v)), w.v_g, error)
@@ -181,8 +198,8 @@ def _exact_variance_error(rules, w):
 
 CHECKS = {check.__name__[1:]: check for check in (
     _mean_error, _variance_error, _cholesky_error, _pull, _own_output_pull, _decoder_error,
-    _real_error, _fake_error, _sample_code, _leaning_sum, _leaning_error, _exact_decoder_error,
-    _exact_mean_error, _exact_variance_error,
+    _real_error, _fake_error, _sample_code, _leaning_sum, _leaning_error, _exact_image_error,
+    _exact_decoder_error, _exact_fake_mean_error, _exact_mean_error, _exact_variance_error,
 )}
 
 # Where the printed term and the term of the true gradient are not the same: both of them.

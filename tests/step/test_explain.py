@@ -15,7 +15,7 @@ from avanet.errors import InputError
 from avanet.nn import losses
 from avanet.step import explain
 from avanet.step.derivations import DERIVATIONS, EQUATIONS, LOSS_FORMULAS
-from avanet.step.walk import number
+from avanet.step.scenes import number
 from avanet.verify import engine
 
 NAMES = list(DERIVATIONS)

@@ -20,7 +20,8 @@ from avanet.cli import main
 from avanet.errors import InputError
 from avanet.step import Trace
 from avanet.step.terminal import Session, Start, drawn, grade, quiz
-from avanet.step.walk import Ask, Scene, number, walk
+from avanet.step.scenes import Ask, Scene, number
+from avanet.step.walk import walk
 
 X = np.random.default_rng(2).random((3, 4))
 
@@ -379,6 +380,13 @@ def test_a_damaged_trace_is_one_line(damage, tmp_path, capsys):
     ("ava1 --json {file}/trace.json", "cannot write"),
     ("ava1 --html {file}/page.html", "cannot write"),
     ("none.json", "cannot read"),
+    ("survey-vae --rules exact", "losses of its own"),
+    ("survey-vae --player f", "unknown player of survey-vae"),
+    ("survey-vae --neuron 9", "1 to 4"),
+    ("survey-vae --net 400-90-9", "too many to be stepped"),
+    ("survey-vea", "did you mean 'survey-vae'"),
+    ("gan --html {file}/page.html", "cannot write"),
+    ("dcgan", "multiples of 4"),
 ])
 def test_bad_arguments_are_one_line(arguments, about, capsys, tmp_path):
     (tmp_path / "file").write_text("no folder")

@@ -20,6 +20,15 @@ from avanet.step import Trace, trace
 from avanet.step.small import small_model
 from avanet.step.trace import TracedLayer, traced_network
 
+EQUATIONS_OF = {
+    "ava-vae": {"f": "1", "g": "1"},
+    "ava-gan": {"g": "2", "d": "2"},
+    "ava1": {"f": "3", "g": "3", "d": "4"},
+    "ava2": {"f": "3", "g": "3", "d": "9"},
+    "ava3": {"f": "12", "g": "12", "D": "11"},
+    "ava4": {"f": "12", "g": "12", "D": "15"},
+    "ava5": {"f": "12", "g": "12", "d": "9", "D": "15"},
+}
 X = np.random.default_rng(4).random((5, 4))
 DRAWS = np.random.default_rng(5).standard_normal((5, 2))
 
@@ -153,7 +162,8 @@ def test_the_names_of_equations_players_and_terms():
         ("leaning_error_D", "16", "D", ("d", "slope", "C", "s")),
     ]
     assert {where for where, *_ in told["exact"]} == {
-        "sample_code", "pull_d", "pull_D", "exact_decoder_error", "exact_mean_error",
+        "sample_code", "pull_d", "carried_q", "pull_D", "carried_Q", "exact_fake_mean_error",
+        "carried_P", "exact_image_error", "exact_decoder_error", "carried_h", "exact_mean_error",
         "exact_variance_error", "real_error_d", "fake_error_d", "real_error_D", "fake_error_D"}
     assert {where for where, *_ in told["as-run"]} == {
         "sample_code", "own_pull_f", "assessed_mean_error", "variance_error", "own_pull_g",
@@ -205,6 +215,47 @@ def test_networks_for_each_channel_are_refused():
     model = AVA("ava1", latent_dim=2, hidden_dim=3)
     with pytest.raises(InputError, match="channel"):
         trace(model, np.random.default_rng(0).random((2, 3, 3, 3)))
+
+
+@pytest.mark.parametrize("rules", RULE_SETS)
+def test_the_papers_loss_stands_beside_the_rules_own_objective(rules):
+    """Eqs. 1 to 4, 9, 11, 12 and 15, written here once more; the rule's is minus it where exact."""
+    for name, equations in EQUATIONS_OF.items():
+        model = small_model(name, rules=rules)
+        step = trace(model, X, 1).steps[0]
+        out = {(e["player"], e["on"]): np.array(e["result"][0]) for e in step["events"]
+               if e["kind"] == "forward"}
+        x, x_ = np.array(step["x"]), np.array(step["x_"])
+        for player, record in step["players"].items():
+            loss = record["loss"]
+            if loss is None:
+                assert name == "ava-gan" and rules.startswith("as-run")
+                continue
+            assert loss["equation"] == equations[player]
+            assert loss["direction"] == ("up" if player in "dD" else "down")
+            expected = 0.0
+            if player in "dD":
+                on = ("x", "x'") if player == "d" else ("μ(x)", "μ(x')")
+                real, fake = (out[player, one][0] for one in on)
+                expected = np.log(real) + np.log(1 - fake)
+                if equations[player] in ("9", "15"):
+                    a, b = (x, x_) if player == "d" else (
+                        out["f", "x"][:2], out["f", "x'"][:2])
+                    expected -= ((a - b) ** 2).sum() / 2
+            else:
+                if name != "ava-gan":
+                    mu, var = np.split(out["f", "x"], 2)
+                    expected += ((x - x_) ** 2).sum() / 2 \
+                        + (mu**2 + var - 1 - np.log(var)).sum() / 2
+                if ("d", "x'") in out and name in ("ava1", "ava2", "ava5", "ava-gan"):
+                    expected += np.log(1 - out["d", "x'"][0])
+                if ("D", "μ(x')") in out:
+                    expected += np.log(1 - out["D", "μ(x')"][0])
+            assert loss["before"] == pytest.approx(expected, rel=1e-12)
+            if rules == "exact":
+                sign = 1 if player in "dD" else -1
+                for when in ("before", "after"):
+                    assert loss[when] == sign * record["objective"][when]
 
 
 # JSON -----------------------------------------------------------------------------------------

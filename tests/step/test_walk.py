@@ -12,7 +12,8 @@ from avanet.ava import AVA, RULE_SETS, VARIANTS, Protocol
 from avanet.errors import InputError
 from avanet.step import trace
 from avanet.step.small import small_model
-from avanet.step.walk import Ask, dotted, neurons, number, players, vector, walk
+from avanet.step.scenes import Ask, dotted, number, vector
+from avanet.step.walk import neurons, players, walk
 
 X = np.random.default_rng(8).random((3, 4))
 R = np.random.default_rng(9).standard_normal((3, 2))
@@ -122,6 +123,12 @@ def test_the_objective_and_the_verdict(by_hand):
         assert way in str(scene)
         assert number(record["before"]) in str(scene) and number(record["after"]) in str(scene)
         assert asks([scene], "")[0].value == record["after"] - record["before"]
+        loss = told.steps[0]["players"]["g"]["loss"]
+        assert f"Eq. {loss['equation']}, which Φ is to decrease" in str(scene)
+        assert number(loss["before"]) in str(scene) and number(loss["after"]) in str(scene)
+        assert asks([scene], "")[1].value == loss["after"] - loss["before"]
+        assert ("the way the paper says" in str(scene)) and ("OTHER" in str(scene)) \
+            == (loss["after"] > loss["before"])
     value["after"] = value["before"]
     assert "did not move" in str(next(s for s in walk(turned, "g") if "objective" in s.title))
 
@@ -159,7 +166,8 @@ def test_remarks_where_symbols_and_numbers_differ():
     assert "one sum" in said["letter"] and "AVA5's list" in said["letter"]
     assert "four times" in said["as-run-mu4"] and "four times" not in said["as-run"]
     assert "it is the true gradient" in said["exact"]
-    assert "carried back through their weights" in said["exact"]
+    assert "another number for each i; with the weights of d assumed to be 1" in said["exact"]
+    assert "the part of the loss that Eq. 5 leaves out" in said["exact"]
     assert "it is not the true gradient" in said["printed"]
 
 

@@ -1,0 +1,354 @@
+"""Tracing a batched model: its networks, losses, gradients and optimiser, by substitution.
+
+The model is stepped by its own `update`. While it runs, its players are traced networks, the
+losses that its modules name are wrapped, and so are its methods `..._gradients` and `apply`. What
+such a method reports as losses is evaluated again with one player's parameters moved and all
+draws frozen: that gives every loss's numerical derivative without a word from the model.
+"""
+
+import copy
+import inspect
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from avanet.data import Batch
+from avanet.errors import InputError
+from avanet.models.base import Model
+from avanet.nn import BatchNorm, Sequential
+from avanet.nn.losses import LOSSES
+from avanet.step.trace import Event, Trace, _data, traced_network
+
+STEP = 1e-5      # of the central differences
+FITS = 1e-6      # how near a sum of losses must come to a gradient, relative to it
+LARGEST_SUM = 3  # losses that are tried together
+
+
+def trace_model(model: Model, X, labels=None, steps: int | None = None,
+                size: int | None = None) -> Trace:
+    """Trace updates of a batched model, and make them.
+
+    Parameters
+    ----------
+    model : Model
+        One that was not started yet is started on X.
+    X : (N, H, W) or (N, H, W, C) array
+        Pixels in [0, 1]; gone through in order, again from the first.
+    labels : (N,) array of int, optional
+    steps : int, optional
+        Number of updates; as many as X has batches unless given.
+    size : int, optional
+        Images in a batch: one, or four where there is batch norm, unless given.
+    """
+    X = np.asarray(X)
+    X = X if X.ndim == 4 else X[..., None]
+    if not hasattr(model, "players_"):
+        model.start(X.shape[1:])
+    if size is None:
+        size = 4 if any(isinstance(layer, BatchNorm) for player in model.players_.values()
+                        for layer in player.layers) else 1
+    steps = -(-len(X) // size) if steps is None else steps
+    records = []
+    for k in range(steps):
+        chosen = np.arange(k * size, (k + 1) * size) % len(X)
+        batch = make_batch(model, X[chosen], None if labels is None else labels[chosen], chosen)
+        records.append(_Recorder(model, batch).step())
+    return Trace(_describe(model, size, records[0]["events"]), records)
+
+
+def make_batch(model: Model, images, labels=None, indices=None) -> Batch:
+    """A batch as the model's own pipeline makes it, in the model's dtype."""
+    for prepare in model.prepare():
+        images = prepare(images, model._rng)
+    target = images
+    for corrupt in model.corrupt():
+        images = corrupt(images, model._rng)
+    indices = np.arange(len(images)) if indices is None else indices
+    return Batch(images.astype(model.dtype), target.astype(model.dtype), labels, indices)
+
+
+@dataclass
+class _Phase:
+    """A call of a `..._gradients` method: enough to evaluate its losses again."""
+
+    method: Callable
+    arguments: tuple
+    rng: np.random.Generator
+    params: dict[str, np.ndarray]
+    buffers: dict[str, np.ndarray]
+    losses: dict[str, float]
+
+
+class _Recorder:
+    """One traced update of a model."""
+
+    def __init__(self, model: Model, batch: Batch):
+        self.model, self.batch = model, batch
+        self.players = model.players_
+        self.events: list[Event] = []
+        self.records: dict[str, dict[str, Any]] = {}
+        self.phases: list[_Phase] = []
+        self.silent = False
+
+    def step(self) -> dict[str, Any]:
+        """Make the update; the record of it."""
+        names = [name for name in dir(type(self.model)) if name.endswith("gradients")]
+        methods = {name: getattr(self.model, name) for name in names}
+        self.model.players_ = {name: traced_network(player, name, self.emit)
+                               for name, player in self.players.items()}
+        self.model.apply = self._applied(type(self.model).apply)
+        for name, method in methods.items():
+            setattr(self.model, name, self._phase(method))
+        try:
+            with _traced_losses(self.model, self.emit):
+                losses = self.model.step(self.batch)
+        finally:
+            self.model.players_ = self.players
+            for name in ("apply", *methods):
+                del self.model.__dict__[name]
+        if not self.records:
+            raise InputError(f"{self.model.name} takes no step in its update: nothing to trace")
+        return {
+            "step": self.model.n_steps_,
+            "x": _rows(self.batch.x),
+            "target": _rows(self.batch.target),
+            "labels": _data(self.batch.labels),
+            "sample": self._sample(),
+            "losses": losses,
+            "events": [asdict(event) for event in self.events],
+            "players": self.records,
+        }
+
+    def emit(self, event: Event) -> None:
+        if not self.silent:
+            self.events.append(event)
+
+    def _sample(self) -> list | None:
+        """An image from a fixed draw after the update, if the model samples without more."""
+        draw = getattr(self.model, "sample", None)
+        if draw is None or [p.default for p in inspect.signature(draw).parameters.values()].count(
+                inspect.Parameter.empty) != 1:
+            return None
+        return _rows(draw(1))[0]
+
+    # Substitutes --------------------------------------------------------------------------------
+
+    def _phase(self, method: Callable) -> Callable:
+        def gradients(*arguments):
+            if self.silent:
+                return method(*arguments)
+            rng = copy.deepcopy(self.model._rng)
+            params = {name: player.params.copy() for name, player in self.players.items()}
+            buffers = {name: value.copy() for name, value in self.model._buffers().items()}
+            losses = method(*arguments)
+            self.phases.append(_Phase(method, arguments, rng, params, buffers, dict(losses)))
+            return losses
+        return gradients
+
+    def _applied(self, plain: Callable) -> Callable:
+        def apply(*players):
+            for player in players:
+                network, optimiser = self.players[player], self.model.optimisers_[player]
+                before, gradient = network.params.copy(), network.grads.copy()
+                slots = optimiser.state()
+                plain(self.model, player)
+                after = network.params.copy()
+                times = sum(record["player"] == player for record in self.records.values())
+                self.emit(Event("apply", player, type(optimiser).__name__))
+                self.records[player if not times else f"{player}-{times + 1}"] = {
+                    "player": player,
+                    **{key: _data(_parts(network, value)) for key, value in (
+                        ("before", before), ("after", after), ("gradient", gradient))},
+                    "optimiser": self._optimiser(player, optimiser, slots),
+                    **self._judged(player, gradient, after),
+                }
+            self.phases = []
+        return apply
+
+    def _optimiser(self, player: str, optimiser, before: Mapping[str, Any]) -> dict[str, Any]:
+        """What the optimiser had and has, and its settings."""
+        network = self.players[player]
+        zeros = np.zeros_like(network.params)
+        slots = {slot: [_data(_parts(network, state.get(slot, zeros)))
+                        for state in (before, optimiser.state())] for slot in optimiser.slots}
+        settings = {name: value for name, value in vars(optimiser).items()
+                    if isinstance(value, float)}
+        return {"name": type(optimiser).__name__, "t": optimiser.steps, "settings": settings,
+                "epsilon_hat": getattr(optimiser, "epsilon_hat", False),
+                "rate": self.model.rate_of(player) * self.model.schedule()(self.model.n_steps_),
+                "clip_norm": self.model.config.clip_norm, "slots": slots}
+
+    # Numerical derivatives ----------------------------------------------------------------------
+
+    def _judged(self, player: str, gradient: np.ndarray, after: np.ndarray) -> dict[str, Any]:
+        """The losses before and after, the player's objective, and its numerical derivative."""
+        at = self.phases[-1].params[player] if self.phases else None
+        if at is None:
+            return {"losses": {}, "objective": None, "numerical": None, "agrees": None}
+        before = {name: value for phase in self.phases for name, value in phase.losses.items()}
+        moved = self._losses(player, after)
+        slopes = {name: np.zeros_like(gradient) for name in before}
+        for k in range(len(at)):
+            ends = []
+            for sign in (1, -1):
+                point = at.copy()
+                point[k] += sign * STEP
+                ends.append(self._losses(player, point))
+            for name, slope in slopes.items():
+                slope[k] = (ends[0][name] - ends[1][name]) / (2 * STEP)
+        weights = sum_of(gradient, slopes, player)
+        numerical = sum((w * slopes[name] for name, w in weights.items()), 0 * gradient)
+        found = bool(weights)
+        return {
+            "losses": {name: [before[name], moved[name]] for name in before},
+            "objective": {"weights": weights,
+                          "before": float(sum(w * before[name] for name, w in weights.items())),
+                          "after": float(sum(w * moved[name] for name, w in weights.items()))}
+            if found else None,
+            "numerical": _data(_parts(self.players[player], numerical)) if found else None,
+            "agrees": float(np.abs(numerical - gradient).max()) if found else None,
+        }
+
+    def _losses(self, player: str, params: np.ndarray) -> dict[str, float]:
+        """The losses with other parameters of one player, everything else as it was."""
+        model, losses = self.model, {}
+        kept = {name: (net.params.copy(), net.grads.copy()) for name, net in self.players.items()}
+        buffers = {name: value.copy() for name, value in model._buffers().items()}
+        traced, rng = model.players_, model._rng
+        model.players_, self.silent = self.players, True
+        try:
+            for phase in self.phases:
+                for name, network in self.players.items():
+                    network.params[:] = params if name == player else phase.params[name]
+                self._restore(phase.buffers)
+                model._rng = copy.deepcopy(phase.rng)
+                losses |= phase.method(*(model._rng if isinstance(one, np.random.Generator) else one
+                                         for one in phase.arguments))
+        finally:
+            model.players_, model._rng, self.silent = traced, rng, False
+            for name, (p, g) in kept.items():
+                self.players[name].params[:], self.players[name].grads[:] = p, g
+            self._restore(buffers)
+        return losses
+
+    def _restore(self, buffers: Mapping[str, np.ndarray]) -> None:
+        for name, value in self.model._buffers().items():
+            value[...] = buffers[name]
+
+
+def sum_of(gradient: np.ndarray, slopes: Mapping[str, np.ndarray], player: str) -> dict[str, float]:
+    """The fewest losses, with their weights, whose derivatives add up to a gradient.
+
+    The loss that is named like the player is tried first; weights are found by least squares over
+    all parameters. Empty if no sum of up to `LARGEST_SUM` losses fits, or the gradient is zero.
+    """
+    moving = sorted((name for name, slope in slopes.items() if slope.any()),
+                    key=lambda name: name != player)
+    size = np.linalg.norm(gradient)
+    for count in range(1, LARGEST_SUM + 1):
+        for names in combinations(moving, count):
+            columns = np.stack([slopes[name] for name in names], axis=1)
+            weights = np.linalg.lstsq(columns, gradient, rcond=None)[0]
+            if 0 < size and np.linalg.norm(columns @ weights - gradient) <= FITS * size:
+                return {name: _rounded(w) for name, w in zip(names, weights.tolist())}
+    return {}
+
+
+def _rounded(weight: float) -> float:
+    """A weight without what the differences added to it: six digits."""
+    return float(f"{weight:.6g}")
+
+
+@contextmanager
+def _traced_losses(model: Model, emit: Callable[[Event], None]) -> Iterator[None]:
+    """The losses of the engine, wrapped wherever the model's modules name them."""
+    wrapped = {loss: _traced_loss(name, loss, emit) for name, loss in LOSSES.items()}
+    kinds = {kind.__module__ for kind in type(model).__mro__}
+    changed = []
+    for name, module in list(sys.modules.items()):
+        if name in kinds or name.startswith("avanet.models."):
+            changed += [(module, key, value) for key, value in vars(module).items()
+                        if inspect.isfunction(value) and value in wrapped]
+    for module, key, value in changed:
+        setattr(module, key, wrapped[value])
+    try:
+        yield
+    finally:
+        for module, key, value in changed:
+            setattr(module, key, value)
+
+
+def _traced_loss(name: str, loss: Callable, emit: Callable[[Event], None]) -> Callable:
+    signature = inspect.signature(loss)
+
+    @wraps(loss)
+    def call(*arguments, **named):
+        value, gradient = loss(*arguments, **named)
+        terms = signature.bind(*arguments, **named).arguments
+        emit(Event("loss", "", name, symbols=inspect.getdoc(loss).splitlines()[0],
+                   terms={key: _rows(term) for key, term in terms.items()},
+                   result={"value": float(value), "gradient": [
+                       _rows(part) for part in (gradient if isinstance(gradient, tuple)
+                                                else (gradient,))]}))
+        return value, gradient
+
+    return call
+
+
+def _rows(values) -> list:
+    """(B, ...) as B lists."""
+    return np.asarray(values).reshape(len(values), -1).tolist()
+
+
+def _parts(network: Sequential, flat: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """A flat vector as the parameters of each layer that has any: [{"W": ..., "b": ...}, ...]."""
+    parts = []
+    for layer, place in zip(network.layers, network.slices):
+        shapes, at, part = layer.shapes(), place.start, {}
+        for name, shape in shapes.items():
+            part[name] = flat[at: at + math.prod(shape)].reshape(shape)
+            at += math.prod(shape)
+        if part:
+            parts.append(part)
+    return parts
+
+
+def _describe(model: Model, size: int, events) -> dict[str, Any]:
+    config = model.config
+    return {
+        "kind": "batches", "name": model.name, "paper": model.paper, "says": _says(model),
+        "settings": {field.name: getattr(config, field.name) for field in fields(config)},
+        "rate": config.rate, "optimiser": config.optimiser, "batch": size,
+        "shape": list(model.shape_), "dtype": model.dtype, "low": model.low,
+        "players": {name: {
+            "name": name, "symbol": name,
+            "widths": _widths(player, name, events),
+            "layers": [{"name": layer.name, "kind": type(layer).__name__,
+                        "parameters": list(layer.shapes())} for layer in player.layers],
+        } for name, player in model.players_.items()},
+    }
+
+
+def _says(model: Model) -> str:
+    """What the model's docstring says before it comes to its players: its losses."""
+    paragraphs = (inspect.getdoc(type(model)) or "").split("\n\n")
+    ends = [k for k, one in enumerate(paragraphs)
+            if one.lstrip().startswith(("Players", "One player", "Source", "Update"))]
+    return " ".join(" ".join(paragraphs[:max(1, (ends or [3])[0])]).split())
+
+
+def _widths(network: Sequential, name: str, events: Sequence[Mapping[str, Any]]) -> list[int]:
+    """How many values of a sample enter the network, and leave each layer with a matrix."""
+    passes = [event for event in events if event["kind"] == "forward" and event["player"] == name]
+    first = [event for event in passes if event["on"] == passes[0]["on"]]
+    values = lambda rows: np.asarray(rows[0]).size
+    return [values(event["terms"]["x"]) for event in first[:1]] + [
+        values(event["result"]) for event, layer in zip(first, network.layers)
+        if "W" in layer.shapes()]

@@ -1,0 +1,194 @@
+"""Batched models are traced by substitution too: nothing changes, and everything is told."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+
+from avanet.errors import InputError
+from avanet.models import model_class, survey_vae
+from avanet.nn import losses
+from avanet.step import trace
+from avanet.step.models import make_batch, sum_of, trace_model
+from avanet.step.page import notebook_html, page, view
+from avanet.step.scenes import Ask, number
+from avanet.step.small import grid, reduced_images, small_batched
+from avanet.step.trace import Trace
+from avanet.step.walk import walk
+
+X, LABELS = reduced_images("digits", 4)
+DENSE = ("survey-vae", "gan", "cgan")
+
+
+def small(name, dtype="float64"):
+    model = small_batched(name)
+    return type(model)(random_state=3, dtype=dtype, **model.settings)
+
+
+@pytest.fixture(scope="module", params=DENSE)
+def told(request):
+    return trace_model(small_batched(request.param, seed=1), X, LABELS, 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", DENSE)
+def test_traced_training_is_plain_training_bit_for_bit(name, dtype):
+    plain, traced = small(name, dtype), small(name, dtype)
+    plain.start((*grid(4), 1))
+    for k in range(3):
+        plain.step(make_batch(plain, X[k: k + 1, ..., None], LABELS[k: k + 1], np.array([k])))
+    trace_model(traced, X, LABELS, 3)
+    for player, network in plain.players_.items():
+        np.testing.assert_array_equal(network.params, traced.players_[player].params)
+        np.testing.assert_array_equal(network.grads, traced.players_[player].grads)
+    assert plain._rng.random() == traced._rng.random()
+
+
+def test_afterwards_nothing_is_wrapped():
+    model = small("survey-vae")
+    trace_model(model, X, steps=1)
+    assert not {"apply", "elbo_gradients"} & set(vars(model))
+    assert survey_vae.binary_cross_entropy_from_logits is losses.binary_cross_entropy_from_logits
+    for player in model.players_.values():
+        assert {type(layer).__module__.partition(".step")[1] for layer in player.layers} == {""}
+
+
+def test_so_it_is_after_an_update_that_failed():
+    model = small("survey-vae")
+    model.start((*grid(4), 1))
+    model.players_["decoder"].params[-1] = np.inf
+    with pytest.raises(ArithmeticError):
+        trace_model(model, X, steps=1)
+    assert "apply" not in vars(model)
+    assert survey_vae.binary_cross_entropy_from_logits is losses.binary_cross_entropy_from_logits
+
+
+def test_every_player_s_gradient_is_the_numerical_derivative_of_what_it_lowers(told):
+    for step in told.steps:
+        for name, record in step["players"].items():
+            if not any(np.any(part) for layer in record["gradient"] for part in layer.values()):
+                continue
+            assert record["agrees"] < 1e-8, name
+            assert set(record["objective"]["weights"].values()) == {1.0}
+            for layer, numerical in zip(record["gradient"], record["numerical"], strict=True):
+                for key in layer:
+                    np.testing.assert_allclose(numerical[key], layer[key], atol=1e-8)
+
+
+def test_the_objectives_by_name():
+    step = trace_model(small_batched("survey-vae", seed=1), X, steps=1).steps[0]
+    assert {name: set(record["objective"]["weights"]) for name, record in step["players"].items()} \
+        == {"encoder": {"reconstruction", "kl"}, "decoder": {"reconstruction"}}
+    step = trace_model(small_batched("gan", seed=1), X, steps=1).steps[0]
+    assert list(step["players"]) == ["discriminator", "generator"]
+
+
+def test_a_wrong_gradient_is_not_explained_away():
+    """A decoder whose gradient is wrong in one component has no objective."""
+    class Wrong(survey_vae.SurveyVAE):
+        def elbo_gradients(self, batch, rng):
+            told = super().elbo_gradients(batch, rng)
+            self.players_["decoder"].grads[-1] *= 1.001
+            return told
+
+    right = small_batched("survey-vae", seed=1)
+    model = Wrong(random_state=1, dtype="float64", **right.settings)
+    players = trace_model(model, X, steps=1).steps[0]["players"]
+    assert players["decoder"]["objective"] is None and players["encoder"]["objective"]
+
+
+def test_the_fewest_losses_with_their_weights():
+    a, b, c = np.random.default_rng(0).standard_normal((3, 9))
+    slopes = {"a": a, "b": b, "c": c, "none": 0 * a}
+    assert sum_of(0.5 * b, slopes, "me") == {"b": 0.5}
+    assert sum_of(a - 2 * c, slopes, "me") == {"a": 1.0, "c": -2.0}
+    assert sum_of(a, slopes | {"me": a}, "me") == {"me": 1.0}
+    assert sum_of(0 * a, slopes, "me") == {} == sum_of(np.arange(9.0), slopes, "me")
+
+
+def test_losses_are_told_with_their_terms():
+    step = trace_model(small_batched("survey-vae", seed=1), X, steps=1).steps[0]
+    events = [event for event in step["events"] if event["kind"] == "loss"]
+    assert [event["where"] for event in events] == [
+        "binary_cross_entropy_from_logits", "gaussian_kl_from_log_variance"]
+    for event, name in zip(events, ("reconstruction", "kl")):
+        assert event["result"]["value"] == step["losses"][name]
+        value, _ = losses.LOSSES[event["where"]](
+            *(np.array(rows) for rows in event["terms"].values()))
+        assert value == pytest.approx(step["losses"][name])
+        assert list(event["terms"]) == list(inspect.signature(
+            losses.LOSSES[event["where"]]).parameters)
+
+
+def test_adams_numbers_give_the_weights_after():
+    for step in trace_model(small_batched("survey-vae", seed=1), X, steps=3).steps:
+        for record in step["players"].values():
+            o, t = record["optimiser"], step["step"]
+            assert (o["name"], o["t"], o["rate"]) == ("Adam", t, 1e-3)
+            m, v = (np.array(o["slots"][slot][1][-1]["W"]) for slot in "mv")
+            g, m0 = (np.array(part[-1]["W"]) for part in (record["gradient"], o["slots"]["m"][0]))
+            np.testing.assert_allclose(m, 0.9 * m0 + 0.1 * g, rtol=1e-12)
+            moved = 1e-3 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+            np.testing.assert_allclose(np.array(record["before"][-1]["W"]) - moved,
+                                       record["after"][-1]["W"], rtol=1e-9)
+
+
+def test_a_trace_comes_back_from_json(told):
+    assert Trace.from_json(told.to_json()) == Trace(told.model, json.loads(told.to_json())["steps"])
+
+
+def test_one_function_traces_both_kinds():
+    assert trace(small_batched("survey-vae"), X, 1).model["kind"] == "batches"
+
+
+def test_the_walk_shows_the_traces_numbers(told):
+    text = "\n".join(map(str, walk(told)))
+    step = told.steps[1]
+    for record in step["players"].values():
+        if record["objective"]:
+            assert number(record["objective"]["before"]) in text
+    asks = [line for scene in walk(told) for line in scene.lines if isinstance(line, Ask)]
+    assert len(asks) > 10 and all(np.isfinite(ask.value) for ask in asks)
+    for name in step["players"]:
+        alone = walk(told, name)
+        assert {scene.player for scene in alone} == {"", name}
+
+
+def test_a_sum_on_the_walk_is_the_weight_s_gradient():
+    """The algebra written out is the number behind it."""
+    told = trace_model(small_batched("vaegan", "4-2-2"), X, steps=1)
+    scene = next(s for s in walk(told, "decoder") if "gradient of one neuron" in s.title)
+    ask = next(line for line in scene.lines if isinstance(line, Ask))
+    terms = [term.replace("(", "").replace(")", "").split(" · ")
+             for term in ask.text.strip().split(" + ")]
+    assert len(terms) == 4  # batch norm: four samples
+    assert sum(float(a) * float(b) for a, b in terms) == pytest.approx(ask.value, abs=2e-3)
+
+
+def test_the_page_holds_the_trace(told):
+    text = page(told)
+    assert "@@" not in text and told.model["name"] in text and len(text) < 2_000_000
+    assert view(told)["model"]["players"]
+
+
+@pytest.mark.parametrize("name, net, about", [
+    ("dcgan", "16-1-2", "draws dense networks"), ("survey-vae", "4-70-2", "too large to draw")])
+def test_what_the_page_cannot_draw_is_one_line(name, net, about):
+    images, labels = reduced_images("digits", int(net.split("-")[0]))
+    told = trace_model(small_batched(name, net), images, labels, 1)
+    with pytest.raises(InputError, match=about) as error:
+        page(told)
+    assert "\n" not in str(error.value)
+    assert about in notebook_html(told) and "<table>" in notebook_html(told)
+    assert walk(told)
+
+
+def test_a_model_of_convolutions_walks_too():
+    images, _ = reduced_images("digits", 16)
+    told = trace_model(small_batched("dcgan", "16-1-2"), images, steps=1)
+    assert all(record["agrees"] < 1e-7 for record in told.steps[0]["players"].values())
+
+
+def test_a_model_class_is_known_by_name():
+    assert small_batched("survey-vae").name == model_class("survey-vae").name
