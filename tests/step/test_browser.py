@@ -1,5 +1,6 @@
 """The page in a real browser: it moves, and every number it shows is the trace's."""
 
+import functools
 import json
 import shutil
 import time
@@ -7,7 +8,8 @@ import time
 import pytest
 
 from avanet.step.page import notebook_html, view, write_gallery, write_page
-from avanet.step.small import reduced, small_model
+from avanet.step.models import trace_model
+from avanet.step.small import reduced, reduced_images, small_batched, small_model
 from avanet.step.trace import trace
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed (extra 'test')")
@@ -34,6 +36,15 @@ def traces():
     return [trace(small_model("ava5", rules=rules), reduced("orbit", 4), 4) for rules in RULES]
 
 
+BATCHED = ("survey-vae", "gan")
+
+
+@functools.cache
+def batched(name):
+    images, labels = reduced_images("digits", 4)
+    return trace_model(small_batched(name), images, labels, 2)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, traces):
     path = tmp_path_factory.mktemp("pages")
@@ -43,6 +54,8 @@ def folder(tmp_path_factory, traces):
     write_page(trace(small_model("ava5", rules="letter"), reduced("orbit", 4), 2),
                path / "letter.html")
     write_page(trace(small_model("ava5", "36-12-4"), reduced("orbit", 36), 2), path / "large.html")
+    for name in BATCHED:
+        write_page(batched(name), path / f"{name}.html")
     write_gallery([trace(small_model(name), reduced("orbit", 4), 3)
                    for name in ("ava1", "ava5", "ava-vae", "ava-gan")], path / "gallery")
     (path / "notebook.html").write_text(
@@ -176,10 +189,53 @@ def test_other_models_too(browser, folder, file, model, rules):
         press(browser, Keys.ARROW_RIGHT)
 
 
+@pytest.mark.parametrize("name", BATCHED)
+def test_every_number_of_a_batched_model_is_the_traces(browser, folder, name):
+    told = view(batched(name))
+    visit(browser, folder, file=f"{name}.html")
+    for k, step in enumerate(told["phases"]):
+        for phase in step:
+            assert (state(browser) or {"phase": phase["key"]})["phase"] == phase["key"]
+            for path, text, digits in browser.execute_script(READ_NUMBERS):
+                head, mark, power = text.partition("×10")
+                text = f"{head}×10^{power.translate(POWERS)}" if mark else text
+                assert text == shown(look_up(told, path), digits), path
+            assert browser.find_elements(By.CSS_SELECTOR, "#graph [data-at]")
+            if (k, phase) != (1, step[-1]):
+                press(browser, Keys.ARROW_RIGHT)
+    assert not browser.find_elements(By.ID, "rule")
+    assert "it fell, as it should" in browser.find_element(By.ID, "objective").text
+
+
+def test_a_batched_model_s_neuron_player_and_answer(browser, folder):
+    visit(browser, folder, "#step=2&phase=decoder-update&player=decoder&neuron=decoder-2-3&predict=1",
+          file="survey-vae.html")
+    record = batched("survey-vae").steps[1]["players"]["decoder"]
+    after = shown(record["after"][-1]["W"][0][2])
+    page = browser.find_element(By.ID, "equation")
+    assert "output 3" in page.text and after not in page.text
+    click(browser, "reveal")
+    assert after in browser.find_element(By.ID, "equation").text
+    node = browser.find_element(By.CSS_SELECTOR, '[data-node="decoder.1.0"]')
+    ActionChains(browser).move_to_element(node).click().perform()
+    assert state(browser)["neuron"] == "decoder-1-1"
+    keys = [n.get_attribute("data-phase")
+            for n in browser.find_elements(By.CSS_SELECTOR, "[data-phase]")]
+    assert "encoder-update" not in keys and "decoder-update" in keys
+
+
+def test_the_paper_s_own_loss_stands_beside_the_objective(browser, folder, traces):
+    visit(browser, folder, "#rule=printed&step=1&phase=g-update")
+    loss = traces[0].steps[0]["players"]["g"]["loss"]
+    text = browser.find_element(By.ID, "loss").text
+    assert shown(loss["before"]) in text and shown(loss["after"]) in text
+    assert "as the paper says" in text if loss["after"] < loss["before"] else "other way" in text
+    assert "Eq. 12, which Φ should lower" in browser.find_element(By.ID, "equation").text
+
+
 def test_a_larger_network_is_drawn_at_every_phase(browser, folder):
-    visit(browser, folder, file="large.html")
-    for _ in range(30):
-        press(browser, Keys.ARROW_RIGHT)
+    for phase in ("f-x", "sample", "g-decoder_error", "d-backward-x_", "g-update"):
+        visit(browser, folder, f"#step=2&phase={phase}", file="large.html")
     assert len(browser.find_elements(By.CSS_SELECTOR, "svg .node")) > 100
 
 
@@ -451,19 +507,29 @@ def test_text_has_contrast(browser, folder, theme):
             assert (high + 0.05) / (low + 0.05) >= 4.5, (name, ground)
 
 
-@pytest.mark.parametrize("file", ["ava5.html", "large.html", "gallery/index.html"])
-def test_a_phone_needs_no_sideways_scrolling(browser, folder, file):
+@pytest.mark.parametrize("file, phases", [
+    ("ava5.html", ("f-x", "sample", "g-decoder_error", "f-assessed_mean_error", "D-backward-mu",
+                   "g-update")),
+    ("large.html", ("g-decoder_error", "g-update")),
+    ("gallery/index.html", ("",)),
+    ("survey-vae.html", ("pass-1", "losses", "decoder-backward", "decoder-update")),
+])
+def test_a_phone_needs_no_sideways_scrolling(browser, folder, file, phases):
     resize(browser, 360, 740)
-    for phase in ("f-x", "sample", "g-decoder_error", "f-assessed_mean_error", "D-backward-mu",
-                  "g-update"):
+    for phase in phases:
         visit(browser, folder, f"#step=2&phase={phase}", file)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
-        press(browser, Keys.ARROW_RIGHT)
+        eventually(lambda: browser.execute_script("return innerWidth") == 360)
+        wide = browser.execute_script("""
+          return [document.documentElement.scrollWidth, [...document.querySelectorAll("#app *")].filter(
+            (node) => node.getBoundingClientRect().right > 361 && !node.closest(
+              ".scroll, .line, svg, math, table, .unseen")).map((node) => node.outerHTML.slice(0, 120))]""")
+        assert wide[0] <= 360, wide
 
 
 @pytest.mark.parametrize("file, phase", [
     ("ava5.html", "g-decoder_error"), ("ava5.html", "g-update"), ("ava5.html", "f-x"),
-    ("ava5.html", "f-pull_D&predict=1"), ("gallery/index.html", "")])
+    ("ava5.html", "f-pull_D&predict=1"), ("gallery/index.html", ""),
+    ("survey-vae.html", "decoder-update"), ("gan.html", "losses")])
 def test_everything_has_a_name(browser, folder, file, phase):
     visit(browser, folder, f"#step=1&phase={phase}", file)
     tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
