@@ -145,11 +145,11 @@ function modelLosses(p) {
     p.losses.map((k) => {
       const event = record().events[k], told = view().losses[event.where], path = eventPath(k);
       return [h("h3", {}, told.title), scroller("the loss in symbols", parsed(told.latex)),
-        h("table", {}, h("tbody", {}, Object.keys(event.terms).map((name, j) => [
+        scroller(`arguments of ${told.title}`, h("table", {}, h("tbody", {}, Object.keys(event.terms).map((name, j) => [
           h("tr", {}, h("th", {scope: "row"}, name), h("td", {}, sizesTold(`${path}.terms.${name}.0`),
             event.given[name] ? h("span", {class: "kicker"}, ` ${event.given[name]}`) : null)),
           event.result.gradient[j] ? h("tr", {}, h("th", {scope: "row"}, `its gradient by ${name}`),
-            h("td", {}, hidden() ? "?" : sizesTold(`${path}.result.gradient.${j}.0`))) : null]))),
+            h("td", {}, hidden() ? "?" : sizesTold(`${path}.result.gradient.${j}.0`))) : null])))),
         h("p", {}, "loss = ", num(`${path}.result.value`, hidden()))];
     }),
     h("h3", {}, "What the model reports"),
@@ -171,7 +171,8 @@ function modelUpdate(p) {
   const slots = Object.keys(told.optimiser.slots), has = told.before[place].b ? [null] : [];
   const cellOf = (at_, i) => i === null ? `${at_}.${place}.b.${cell.unit}` : `${at_}.${place}.W.${i}.${cell.unit}`;
   return [
-    scroller("the step in symbols", parsed(view().optimisers[told.optimiser.name])),
+    scroller("the step in symbols", view().optimisers[told.optimiser.name].map((formula) => h("div", {},
+      parsed(formula)))),
     h("p", {class: "facts"}, h("span", {}, "γ = ", num(`${path}.optimiser.rate`)),
       h("span", {}, `step t = ${told.optimiser.t}`),
       Object.keys(told.optimiser.settings).map((name) => h("span", {}, `${name} = `,

@@ -14,12 +14,12 @@ from avanet.step.walk_models import ModelStep, flat, objective_text
 WIDEST = 64  # units of a layer that can still be told apart on a screen
 DRAWN = ("Dense", "Flatten", "Reshape", "BatchNorm", "LayerNorm", "Dropout", "Softmax", "Identity",
          "Logistic", "Tanh", "ReLU", "LeakyReLU", "Softplus")
-OPTIMISERS = {
-    "SGD": r"w = w - \gamma\, g",
-    "Momentum": r"u = \mu u + g,\quad w = w - \gamma\, u",
-    "RMSprop": r"s = \rho s + (1 - \rho) g^2,\quad w = w - \frac{\gamma\, g}{\sqrt{s} + \epsilon}",
-    "Adam": r"m = \beta_1 m + (1 - \beta_1) g,\quad v = \beta_2 v + (1 - \beta_2) g^2,\quad "
-            r"w = w - \gamma \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}",
+OPTIMISERS = {  # line by line
+    "SGD": (r"w = w - \gamma\, g",),
+    "Momentum": (r"u = \mu u + g", r"w = w - \gamma\, u"),
+    "RMSprop": (r"s = \rho s + (1 - \rho) g^2", r"w = w - \frac{\gamma\, g}{\sqrt{s} + \epsilon}"),
+    "Adam": (r"m = \beta_1 m + (1 - \beta_1) g", r"v = \beta_2 v + (1 - \beta_2) g^2",
+             r"w = w - \gamma \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}"),
 }
 OPTIMISERS["AdamW"] = OPTIMISERS["Adam"]
 
@@ -49,7 +49,7 @@ def model_view(trace: Trace) -> dict[str, Any]:
         "losses": {name: {"title": LOSS_FORMULAS[name].title,
                           "latex": to_mathml(LOSS_FORMULAS[name].formula, display=True)}
                    for name in sorted(names)},
-        "optimisers": {name: to_mathml(OPTIMISERS.get(name, "w"), display=True)
+        "optimisers": {name: [to_mathml(line, display=True) for line in OPTIMISERS.get(name, ())]
                        for name in sorted(used)},
         "grid": model["shape"][:2],
     }
