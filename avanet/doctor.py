@@ -8,7 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 DONE, FAILED = 0, 1
-EXTRAS = {"app": ("rich", "matplotlib"), "data": ("pooch",), "weights": ("safetensors",)}
+EXTRAS = {"app": ("rich", "matplotlib"), "data": ("pooch",), "weights": ("safetensors",),
+          "dask": ("distributed",)}
 QUICK = ("layer dense", "layer batch norm", "activation", "loss", "rule", "network")
 BUDGET = 3.0  # seconds of gradient checks
 SIDE = 512    # of the matrices whose product is timed

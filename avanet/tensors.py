@@ -11,6 +11,7 @@ import numpy as np
 
 from avanet.errors import InputError
 from avanet.files import told, write_whole
+from avanet.npz import read_arrays
 
 SUFFIXES = (".safetensors", ".npz")
 Tensors = dict[str, np.ndarray]
@@ -95,8 +96,7 @@ def _read_npz(data):
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if sum(member.file_size for member in archive.infolist()) > len(data):
             raise ValueError("its arrays are larger than the file")
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        tensors = {key: file[key] for key in file.files}
+        tensors = read_arrays(archive)
     return tensors.pop("header").tobytes().decode(), tensors
 
 

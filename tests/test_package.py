@@ -15,7 +15,8 @@ import avanet
 PACKAGE = Path(avanet.__file__).parent
 ROOT = PACKAGE.parent
 FLOORS = [  # imports go down only, or stay within a package
-    {"arguments", "errors"}, {"environment", "files", "interrupts", "kernels", "progress"},
+    {"arguments", "errors"},
+    {"environment", "files", "interrupts", "kernels", "npz", "progress"},
     {"nn", "data", "folder", "plots", "tables", "tensors"},
     {"ava"}, {"models"}, {"metrics"}, {"verify", "train"}, {"doctor", "experiments", "step"},
     {"cli"}, {"__main__"},

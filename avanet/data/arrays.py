@@ -5,17 +5,15 @@ Keys: `x_SPLIT` the images and `y_SPLIT` the labels of each split (`x_train`, `y
 no other whole numbers than 0 and 1 are black and white.
 """
 
-import math
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from avanet.data.dataset import MAX_BYTES, Dataset, Split
+from avanet.data.dataset import Dataset, Split
 from avanet.errors import InputError
+from avanet.npz import DAMAGED, read_arrays
 
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 NAMES = {"class_names": "class_names", "latents_names": "factor_names"}
 
 
@@ -34,7 +32,7 @@ def read_npz(path: str | Path, source: str | None = None) -> Dataset:
     path, source = Path(path), source or str(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = _arrays(archive, path)
+            arrays = read_arrays(archive, lambda key: key in NAMES or key.startswith(("x_", "y_")))
     except DAMAGED as error:
         raise InputError(f"{path} is damaged, or no npz file of plain arrays ({error})") from error
     except MemoryError:
@@ -47,35 +45,9 @@ def read_npz(path: str | Path, source: str | None = None) -> Dataset:
     if "train" not in splits:
         raise InputError(f"expected the images as x_train in {path} (labels as y_train), got "
                          f"{', '.join(sorted(arrays)) or 'no such array'}")
-    lists = {field: tuple(map(str, arrays[key])) for key, field in NAMES.items() if key in arrays}
+    lists = {field: tuple(map(str, arrays[key].ravel()))
+             for key, field in NAMES.items() if key in arrays}
     return Dataset(source, splits, **lists)
-
-
-def _arrays(archive: zipfile.ZipFile, path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a data set by their keys; others are left alone."""
-    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    members = {key: info for key, info in members.items()
-               if key.startswith(("x_", "y_")) or key in NAMES}
-    total = sum(info.file_size for info in members.values())
-    if total > MAX_BYTES:
-        raise InputError(f"the arrays of {path} take {total} bytes, at most {MAX_BYTES} are read")
-    return {key: _array(archive, info) for key, info in members.items()}
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read_header = {(1, 0): np.lib.format.read_array_header_1_0,
-                       (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-        if read_header is None:
-            raise ValueError(f"npy version {version}")
-        shape, _, dtype = read_header(member)
-        if dtype.hasobject:
-            raise ValueError(f"{info.filename} holds Python objects")
-        if math.prod(shape) * dtype.itemsize != info.file_size - member.tell():
-            raise ValueError(f"{info.filename} announces shape {shape}, its size is another")
-    with archive.open(info) as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
 
 
 def _black_and_white(images: np.ndarray) -> np.ndarray:

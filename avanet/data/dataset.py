@@ -11,8 +11,7 @@ from PIL import Image
 from avanet.data.images import FolderImages, checked_size, crop_size
 from avanet.errors import InputError, unknown_name
 
-MAX_BYTES = 2**32  # of one file's arrays once unpacked: 4 GiB
-CHUNK = 256        # images at a time where a folder is read through
+CHUNK = 256  # images at a time where a folder is read through
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,9 @@ from typing import IO
 
 import numpy as np
 
-from avanet.data.dataset import MAX_BYTES, Dataset, Split
+from avanet.data.dataset import Dataset, Split
 from avanet.errors import InputError
+from avanet.npz import MAX_BYTES
 
 DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 PARTS = {"train": "train", "test": "t10k"}

@@ -1,7 +1,9 @@
 """Reading pictures: a folder of PNG, JPEG or BMP files, or a bundled set by name."""
 
 import hashlib
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from avanet.errors import InputError, unknown_name
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
 MAX_PIXELS = 2**26  # of one image: 67 million, 800 MB as float32 RGB
-DAMAGED = (OSError, SyntaxError, ValueError)  # what Pillow raises on a file that is not whole
+DAMAGED = (  # what Pillow raises on a file that is not whole
+    OSError, SyntaxError, ValueError, LookupError, TypeError, OverflowError, EOFError,
+    AssertionError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +200,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 yield image
     except Image.DecompressionBombError:
         raise InputError(f"{path} is too large: at most {MAX_PIXELS} pixels are read") from None
+    except MemoryError:
+        raise InputError(f"no memory for the pixels of {path}") from None
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
@@ -214,11 +220,12 @@ def _read_image(path: Path, size: tuple[int, int],
     """(H, W, 3) RGB or (H, W, 1) gray, in [0, 1]."""
     with _opened(path) as image:
         image.load()
-    if image.mode.startswith("I"):  # 16-bit gray
-        gray = Image.fromarray(np.asarray(image, np.float32) / 65535)
-        return np.asarray(gray.resize(size, Image.Resampling.BOX, crop))[..., None]
-    if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, "black")
-        image = Image.alpha_composite(black, image.convert("RGBA"))
-    rgb = image.convert("RGB").resize(size, Image.Resampling.BOX, crop)
-    return np.asarray(rgb, np.float32) / np.float32(255)
+        if image.mode.startswith("I"):  # 16-bit gray
+            gray = Image.fromarray(np.asarray(image, np.float32) / 65535)
+            return np.asarray(gray.resize(size, Image.Resampling.BOX, crop))[..., None]
+        rgb = image
+        if image.has_transparency_data:
+            black = Image.new("RGBA", image.size, "black")
+            rgb = Image.alpha_composite(black, image.convert("RGBA"))
+        rgb = rgb.convert("RGB").resize(size, Image.Resampling.BOX, crop)
+        return np.asarray(rgb, np.float32) / np.float32(255)

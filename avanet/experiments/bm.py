@@ -26,7 +26,7 @@ from avanet.data.bundled import BUNDLED
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.experiments import bm_report
-from avanet.experiments.running import tell_estimate, tell_of_other_versions
+from avanet.experiments.running import tell_estimate, tell_of_other_versions, workers
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.folder import first_difference
@@ -54,6 +54,7 @@ class Request:
     jobs: int = 2
     out: str | None = None
     fresh: bool = False
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,15 @@ def reproduce(request: Request) -> None:
     images = data.load(request.data, request.size)
     out = Path(request.out or f"runs/bm-{Path(request.data).resolve().name}")
     paired_cells = cells if len({cell["seed"] for cell in cells}) > 1 else []
-    with RunFolder(out, KEY) as folder, RunFolder(out / "paired", KEY) as paired:
+    with workers(request.scheduler, request.jobs) as (pool, jobs), RunFolder(out, KEY) as folder, \
+            RunFolder(out / "paired", KEY) as paired:
         run, _ = (part.open_run(protocol_of(images, part is paired),
                                 environment() | {"data": _place(request.data)}, request.fresh)
                   for part in (folder, paired))
         tell_of_other_versions(run)
         missing = [cell for part, asked in ((folder, cells), (paired, paired_cells))
                    for cell in asked if part.key_of(cell) not in part.results]
-        _estimate(missing, images.pixels, request.jobs)
+        _estimate(missing, images.pixels, jobs)
         sweeps = [(folder, cells, False), (paired, paired_cells, True)]
         total = len(cells) + len(paired_cells)
 
@@ -97,7 +99,7 @@ def reproduce(request: Request) -> None:
             with Progress() as progress:
                 for part, asked, share_draws in sweeps:
                     elsewhere = done() - sum(part.key_of(cell) in part.results for cell in asked)
-                    run_cells(asked, work, part, request.jobs, keep=keep_best,
+                    run_cells(asked, work, part, jobs, keep=keep_best, pool=pool,
                               shared=Task(images.pixels, share_draws),
                               progress=lambda here, _: progress(elsewhere + here, total))
         except KeyboardInterrupt:

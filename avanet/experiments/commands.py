@@ -30,6 +30,8 @@ def _add_bm(what):
                     help="rule sets: as-run, printed, printed-mean, letter, exact, as-run-mu4; "
                          "default as-run,printed")
     _add_jobs(bm)
+    bm.add_argument("--scheduler", metavar="ADDRESS",
+                    help="of a Dask cluster that does the cells, as tcp://host:8786")
     _add_folder(bm, "runs/bm-DATA")
     bm.set_defaults(verb=_reproduce_bm)
 
@@ -49,7 +51,7 @@ def _reproduce_bm(args) -> int:
     bm.reproduce(bm.Request(
         data=args.data, size=tuple(args.size) if args.size else None, scale=args.scale,
         models=args.models, rates=args.rates, seeds=args.seeds, rules=args.rules, jobs=args.jobs,
-        out=args.out, fresh=args.fresh))
+        out=args.out, fresh=args.fresh, scheduler=args.scheduler))
     return DONE
 
 

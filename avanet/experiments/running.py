@@ -1,11 +1,24 @@
-"""What every reproduction says before it runs: other versions in the folder, the time it takes."""
+"""What every reproduction needs before it runs: where its cells run, and what there is to say."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from avanet.experiments.recorded import other_versions
+from avanet.experiments.sweep import OpenPool, SpawnedWorkers
 from avanet.progress import estimate
+
+
+@contextmanager
+def workers(scheduler: str | None, jobs: int) -> Iterator[tuple[OpenPool, int]]:
+    """Where the cells run and how many at once: this machine's processes, or a Dask cluster."""
+    if scheduler is None:
+        yield SpawnedWorkers, jobs
+    else:
+        from avanet.experiments.cluster import cluster
+        with cluster(scheduler) as found:
+            yield found
 
 
 def tell_of_other_versions(run: Mapping[str, Any]) -> None:

@@ -279,12 +279,16 @@ def _end_with_the_parent() -> None:
 
 
 def _answer(work: Work, cell: Cell, shared: Any) -> bytes:
+    return pickle.dumps(attempt(work, cell, shared))
+
+
+def attempt(work: Work, cell: Cell, shared: Any) -> Outcome | Exception:
+    """The outcome of the work, or what to raise where the sweep is run."""
     try:
-        return pickle.dumps(work(cell, shared))
+        return work(cell, shared)
     except InputError as error:
-        failure: Exception = error
+        return error
     except MemoryError:
-        failure = InputError(f"out of memory in cell {cell}: free some, or give fewer --jobs")
+        return InputError(f"out of memory in cell {cell}: free some, or give fewer --jobs")
     except Exception:
-        failure = RuntimeError(f"cell {cell}\n{traceback.format_exc()}")
-    return pickle.dumps(failure)
+        return RuntimeError(f"cell {cell}\n{traceback.format_exc()}")

@@ -141,7 +141,7 @@ def test_a_zip_bomb_is_refused_unread(tmp_path, monkeypatch):
     zeros = np.zeros((2**21, 4, 4), np.uint8)  # 32 MiB in 32 kB
     path = zipped(tmp_path / "x.npz", x_train=npy(zeros), x_test=npy(zeros))
     assert path.stat().st_size < 10**5
-    monkeypatch.setattr(npz, "MAX_BYTES", 2**25 + 2**24)
+    monkeypatch.setattr("avanet.npz.MAX_BYTES", 2**25 + 2**24)
     tracemalloc.start()
     message = refusal(npz.read_npz, path)
     peak = tracemalloc.get_traced_memory()[1]
