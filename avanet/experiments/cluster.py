@@ -12,7 +12,7 @@ from typing import Any
 
 from avanet.environment import PACKAGES, environment
 from avanet.errors import InputError
-from avanet.experiments.sweep import Cell, OpenPool, Outcome, Work, attempt
+from avanet.experiments.sweep import TRIES, Cell, OpenPool, Outcome, Work, attempt
 
 TIMEOUT = 30  # seconds to find the scheduler, and a worker
 SAME = ("avanet", *PACKAGES)
@@ -57,29 +57,46 @@ def _pool_of(client) -> OpenPool:
 
 
 class _Cells:
-    """A Pool of one work: what the cells share is sent to each worker once."""
+    """A Pool of one work.
+
+    What the cells share is a task's result: it goes to each worker once, and is made again where
+    the worker that has it dies, as scattered data would not be.
+    """
 
     def __init__(self, client, work: Work, shared: Any):
-        self._executor = client.get_executor(pure=False)
+        self._client, self._executor = client, client.get_executor(pure=False)
         self._work, self._versions = work, versions()
-        self._shared = client.scatter(shared, broadcast=True, hash=False)
+        self._shared = client.submit(_itself, shared, pure=False)
 
     def submit(self, cell: Cell) -> "Future[Outcome]":
         result: Future[Outcome] = Future()
-        inner = self._executor.submit(do, self._work, cell, self._shared, self._versions)
+        self._try(cell, result, TRIES)
+        return result
+
+    def _try(self, cell: Cell, result: "Future[Outcome]", tries: int) -> None:
+        """Do the cell, again if the cluster loses it: a worker may die with an answer it holds."""
 
         def done(inner: Future) -> None:
             try:
                 answer = inner.result()
             except BaseException as error:
+                if tries > 1 and not self._closing():
+                    return self._try(cell, result, tries - 1)
                 answer = InputError(f"the cluster gave up cell {cell} ({_brief(error)})")
             if isinstance(answer, Exception):
                 result.set_exception(answer)
             else:
                 result.set_result(answer)
 
+        inner = self._executor.submit(do, self._work, cell, self._shared, self._versions)
         inner.add_done_callback(done)
-        return result
+
+    def _closing(self) -> bool:
+        return self._client.status != "running"
+
+
+def _itself(shared: Any) -> Any:
+    return shared
 
 
 def do(work: Work, cell: Cell, shared: Any, expected: dict[str, str]) -> Outcome | Exception:
