@@ -10,7 +10,7 @@ from avanet.models import base
 from avanet.models.adversarial import as_real, tell_apart
 from avanet.models.dense import dropped, rectified
 from avanet.models.labels import one_hot
-from avanet.models.latent import LatentModel
+from avanet.models.latent import Autoencoder
 from avanet.models.priors import PRIORS
 from avanet.nn import Flatten, Reshape, Sequential
 from avanet.nn.losses import binary_cross_entropy_from_logits
@@ -42,7 +42,7 @@ class Config(base.Config):
             raise InputError("labels name components: set prior=mixture too")
 
 
-class AAE(LatentModel):
+class AAE(Autoencoder):
     """L = -E[log p(x|z)] - lambda E[log D(z)],   z = f(x), minimised by encoder and decoder;
 
     L_D = -E_p(z)[log D(z)] - E[log(1 - D(f(x)))] by the discriminator, which tells draws of the
@@ -112,12 +112,6 @@ class AAE(LatentModel):
         z, _ = self.players_["encoder"].forward(batch.x)
         v, _ = self.players_["decoder"].forward(z)
         return {"reconstruction": float(binary_cross_entropy_from_logits(v, batch.target)[0])}
-
-    def encode(self, X) -> tuple[np.ndarray, np.ndarray]:
-        """(f(x), 0), each (N, n): mean and variance of a code that is certain."""
-        self.check_fitted()
-        z, _ = self.players_["encoder"].forward(self.inputs(X))
-        return z, np.zeros_like(z)
 
     def sample(self, n: int, random_state: int = 0, labels=None) -> np.ndarray:
         """n images g(z), z ~ p(z); of the mixture's components `labels`, one for all or n."""

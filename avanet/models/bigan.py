@@ -98,10 +98,6 @@ class BiGAN(AdversarialModel):
         z, _ = self.players_["encoder"].forward(self.inputs(X))
         return z, np.zeros_like(z)
 
-    def decode(self, Z) -> np.ndarray:
-        """Images G(z) in [0, 1] of codes (N, n)."""
-        return self.generate(Z)
-
     def reconstruct(self, X) -> np.ndarray:
         """G(E(x)); images in [0, 1]."""
         return self.decode(self.encode(X)[0])

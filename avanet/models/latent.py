@@ -29,8 +29,8 @@ def reparameterise_backward(dz, log_var, epsilon):
     return dz, dz * np.exp(log_var / 2) * epsilon / 2
 
 
-class LatentModel(Model):
-    """A model with an `encoder` (mu, log sigma^2) and a `decoder`, whose output is a net input.
+class Autoencoder(Model):
+    """A model with an `encoder` to codes z and a `decoder` from them, whose output is a net input.
 
     The decoder ends below its output activation `output`, so that losses can be written from net
     inputs (logits), which is stable.
@@ -39,10 +39,10 @@ class LatentModel(Model):
     output = Logistic()
 
     def encode(self, X) -> tuple[np.ndarray, np.ndarray]:
-        """(mu, sigma^2) of q(z|x), each (N, n)."""
+        """(z, 0), each (N, n): mean and variance of a code that is certain."""
         self.check_fitted()
-        mu, log_var = split_code(self.players_["encoder"].forward(self.inputs(X))[0])
-        return mu, np.exp(log_var)
+        z, _ = self.players_["encoder"].forward(self.inputs(X))
+        return z, np.zeros_like(z)
 
     def decode(self, Z) -> np.ndarray:
         """Images (N, H, W, C) in [0, 1] of codes (N, n)."""
@@ -54,6 +54,26 @@ class LatentModel(Model):
         v, _ = self.players_["decoder"].forward(Z)
         return self.images(self.output.forward(v)[0])
 
+    def reconstruct(self, X) -> np.ndarray:
+        """The decoded means, g(mu(x)); images in [0, 1]."""
+        return self.decode(self.encode(X)[0])
+
+    def sample(self, n: int, random_state: int = 0) -> np.ndarray:
+        """n images g(z), z ~ N(0, I)."""
+        self.check_fitted()
+        rng = np.random.default_rng(random_state)
+        return self.decode(rng.standard_normal((n, self.players_["decoder"].n_in)))
+
+
+class LatentModel(Autoencoder):
+    """An autoencoder whose encoder gives (mu, log sigma^2) of a Gaussian q(z|x)."""
+
+    def encode(self, X) -> tuple[np.ndarray, np.ndarray]:
+        """(mu, sigma^2) of q(z|x), each (N, n)."""
+        self.check_fitted()
+        mu, log_var = split_code(self.players_["encoder"].forward(self.inputs(X))[0])
+        return mu, np.exp(log_var)
+
     def log_likelihood(self, X, Z) -> np.ndarray:
         """log p(x_i|z_i) of images and codes, in nats, one value an image: (N,) float64.
 
@@ -64,13 +84,3 @@ class LatentModel(Model):
         v, _ = self.players_["decoder"].forward(np.asarray(Z, self.dtype))
         terms = x * v - Softplus().f(v)
         return terms.reshape(len(x), -1).sum(axis=1, dtype=np.float64)
-
-    def reconstruct(self, X) -> np.ndarray:
-        """The decoded means, g(mu(x)); images in [0, 1]."""
-        return self.decode(self.encode(X)[0])
-
-    def sample(self, n: int, random_state: int = 0) -> np.ndarray:
-        """n images g(z), z ~ N(0, I)."""
-        self.check_fitted()
-        rng = np.random.default_rng(random_state)
-        return self.decode(rng.standard_normal((n, self.players_["decoder"].n_in)))
