@@ -196,10 +196,14 @@ class Sequential:
         return self._back(dy, caches, below_output, "backward")
 
     def accumulate(self, dy: np.ndarray, caches: list[Any], below_output: bool = False) -> None:
-        """Add dL/dparams to `grads` as `backward` does, without the first layer's dL/dx."""
-        rest = self._back(dy, caches, below_output, "backward", first=1)
-        if self.layers:
-            self.layers[0].accumulate(rest, caches[0])
+        """Add dL/dparams to `grads` as `backward` does, without the errors that serve no gradient.
+
+        These are dL/dx of the first layer with parameters and of the layers before it.
+        """
+        first = next((k for k, layer in enumerate(self.layers) if layer.shapes()), None)
+        if first is not None:
+            rest = self._back(dy, caches, below_output, "backward", first + 1)
+            self.layers[first].accumulate(rest, caches[first])
 
     def propagate(self, dy: np.ndarray, caches: list[Any], below_output=False) -> np.ndarray:
         """Return dL/dx as `backward` does, and leave `grads` alone."""

@@ -60,6 +60,12 @@ LAYERS = {
     "concatenate": ("y = [h(x), z]", (B, M), lambda: (
         Concatenate([3, M - 3], [[Dense(3, 2), Tanh()], []]),)),
 }
+BIG = (64, 160)
+COMPILED = {
+    "relu": ACTIVATIONS["relu"], "leaky relu": lambda: ACTIVATIONS["leaky relu"](0.3),
+    "logistic": Logistic, "batch norm": lambda: InTraining(BatchNorm(BIG[1])),
+    "batch norm, evaluation": lambda: BatchNorm(BIG[1]), "dropout": lambda: Dropout(0.4),
+}
 
 
 def check_dense(seed: int = 0) -> Outcome:
@@ -90,6 +96,22 @@ def check_patches(name: str, dtype: str, seed: int = 0) -> Outcome:
         PAIRS[name][1](source, patches, 1, theirs)
         outcomes.append(within(relative_error(ours, theirs), ROUNDING[dtype]))
     return together(*outcomes)
+
+
+def check_large(name: str, dtype: str, seed: int = 0) -> Outcome:
+    """A layer on arrays for which the compiled kernels are taken.
+
+    In float64 its gradients; in float32 its output and dL/dx against those in float64.
+    """
+    x, dy = np.random.default_rng((seed, 29)).standard_normal((2, *BIG))
+    if dtype == "float64":
+        return of_report(check_layer(COMPILED[name](), x, seed, method="direction"))
+    sides = []
+    for kind in (np.float32, np.float64):
+        network = Sequential([COMPILED[name]()], np.random.default_rng(seed), kind)
+        y, caches = network.forward(x.astype(kind))
+        sides.append((y, network.backward(dy.astype(kind), caches)))
+    return together(*(within(relative_error(*pair), ROUNDING[dtype]) for pair in zip(*sides)))
 
 
 def check_activation(name: str, seed: int = 0) -> Outcome:
@@ -141,6 +163,11 @@ def items() -> list[Item]:
     result += [Item(f"kernel {name}, {dtype}", "-", "its NumPy twin", "-", "comparison", tolerance,
                     partial(check_patches, name, dtype))
                for name in ("gather", "scatter") for dtype, tolerance in ROUNDING.items()]
+    result += [Item(f"compiled {name}, {dtype}", "-", "the layer's own equation", "exact",
+                    "direction" if dtype == "float64" else "comparison",
+                    TOLERANCES["direction"] if dtype == "float64" else ROUNDING[dtype],
+                    partial(check_large, name, dtype))
+               for name in COMPILED for dtype in ROUNDING]
     result += [item(f"activation {name}", "-", OUTPUTS.get(name, "its own output"),
                     check=partial(check_activation, name)) for name in ACTIVATIONS]
     result += [item(f"activation {name} at 0", "-", OUTPUTS[name], method="central",

@@ -409,3 +409,22 @@ def test_other_layers_check_shapes_of_their_own():
     twin = net.with_layers(net.layers[:1])
     _, caches = twin.forward(np.ones((1, 2)))
     assert twin.backward(np.ones((1, 3)), caches).shape == (1, 2)
+
+
+def test_accumulate_makes_no_error_that_serves_no_gradient(monkeypatch):
+    """Neither dL/dx of the first layer with parameters nor of what stands before it."""
+    layers = [Flatten(), Dense(6, 3), Tanh(), Dense(3, 2)]
+    network = Sequential(layers, np.random.default_rng(0), np.float64)
+    x, dy = np.random.default_rng(1).standard_normal((4, 8, 2, 3))[:, :4], np.ones((4, 2))
+    _, caches = network.forward(x[0])
+    network.backward(dy, caches)
+    expected = network.grads.copy()
+    network.grads[:] = 0
+    gone_back = []
+    for cls in (Flatten, Dense, Tanh):
+        real = cls.propagate
+        monkeypatch.setattr(cls, "propagate", lambda self, dy, cache, real=real: gone_back.append(
+            self.name) or real(self, dy, cache))
+    network.accumulate(dy, caches)
+    np.testing.assert_array_equal(network.grads, expected)
+    assert gone_back == ["dense 3-2", "tanh"]
