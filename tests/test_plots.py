@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from avanet.errors import InputError
-from avanet.plots import PANELS, MissingExtra, _bars, contact_sheet, figure5
+from avanet.plots import (
+    PANELS, MissingExtra, _bars, contact_sheet, figure5, grid_pixels, image_grid,
+)
 
 VALUES = {"published": {"ava1": (0.21, 0.23, 0.17, 0.02), "gan": (0.20, 0.22, 0.16, 0.03)},
           "as-run": {"ava1": (0.22, 0.24, 0.18, float("nan"))}}
@@ -108,3 +110,19 @@ def test_a_contact_sheet_holds_every_pixel_and_label(count, columns, height, wid
         for y, x in corners:
             below = sheet[y + height:y + height + 12, max(0, x + width // 2 - 20):][:, :40]
             assert (below < 128).any(), "an image has no label"
+
+
+def test_a_grid_of_images_enlarged_by_whole_factors():
+    images = np.linspace(0, 1, 3 * 2 * 3).reshape(3, 2, 3, 1)
+    with Image.open(io.BytesIO(image_grid(images, columns=2, margin=1, least=4))) as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (1 + 2 * (4 + 1), 1 + 2 * (6 + 1))
+    expected = np.rint(images[2, ..., 0] * 255).astype(np.uint8)
+    np.testing.assert_array_equal(pixels[6:10:2, 1:7:2], expected)
+    np.testing.assert_array_equal(pixels[7:10:2, 2:7:2], expected)
+    assert (pixels[6:, 8:] == 255).all() and (pixels[0] == 255).all()
+
+
+@pytest.mark.parametrize("channels, shape", [(1, (10, 10)), (3, (10, 10, 3)), (2, (10, 10))])
+def test_a_grid_of_other_channels(channels, shape):
+    assert grid_pixels(np.zeros((4, 2, 2, channels))).shape == shape

@@ -179,7 +179,7 @@ def test_a_full_disk_loses_nothing(tmp_path, command, refused):
     """On a small file system: one line, the checkpoint before stays, and it goes on with room."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=700k", "none", str(disk)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("may not mount a file system")
     command[command.index("--run") + 1] = str(disk / "run")
