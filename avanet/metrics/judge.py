@@ -8,7 +8,7 @@ from avanet.errors import InputError
 from avanet.files import user_cache
 from avanet.models.classifier import Classifier
 
-STEPS = 900  # at most about this many batches of 128 are learnt from
+STEPS = 1000  # at most about this many batches of 128 are learnt from
 
 
 def _tell(text: str) -> None:

@@ -19,7 +19,7 @@ class Config(base.Config):
     """classes: how many; channels: of the first convolution, the second has twice as many;
     width: of the last hidden layer, whose units are the features."""
 
-    epochs: int = 4
+    epochs: int = 3
     schedule: str = "cosine"
     classes: int = 10
     channels: int = 16
