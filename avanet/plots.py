@@ -1,8 +1,9 @@
-"""Figures: Figure 5 of the AVA paper (matplotlib, optional), sheets of images (Pillow)."""
+"""Figures: bars, curves, clouds of points (matplotlib, optional), sheets of images (Pillow)."""
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -47,16 +48,7 @@ def figure5(values: Columns, spread: Columns | None = None,
     MissingExtra
         When matplotlib is not installed.
     """
-    try:
-        from matplotlib import style
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra("figure5.png and figure5.svg not drawn: install avanet[app]") from error
-
-    with style.context(["default", {"svg.hashsalt": "avanet", "hatch.linewidth": 0.5}]):
-        figure = Figure(figsize=(10, 6.4), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
+    def draw(figure):
         for panel, axes in enumerate(figure.subplots(2, 2).flat):
             _bars(axes, panel, values, spread or {})
         handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -65,8 +57,23 @@ def figure5(values: Columns, spread: Columns | None = None,
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels),
                       frameon=False, title="error bars: SD over seeds" if has_errors else None)
         figure.suptitle(title)
-        return {"figure5.png": _saved(figure, "png", {"Software": None}),
-                "figure5.svg": _saved(figure, "svg", {"Date": None, "Creator": None})}
+    return _drawn("figure5", (10, 6.4), draw)
+
+
+def _drawn(name: str, size: tuple[float, float], draw: Callable[..., None]) -> dict[str, bytes]:
+    """What draw(figure) draws, as name.png and name.svg; MissingExtra without matplotlib."""
+    try:
+        from matplotlib import style
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra(f"{name}.png and {name}.svg not drawn: install avanet[app]") from error
+    with style.context(["default", {"svg.hashsalt": "avanet", "hatch.linewidth": 0.5}]):
+        figure = Figure(figsize=size, dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure)
+        return {f"{name}.png": _saved(figure, "png", {"Software": None}),
+                f"{name}.svg": _saved(figure, "svg", {"Date": None, "Creator": None})}
 
 
 def _bars(axes, panel: int, values: Columns, spread: Columns) -> None:
@@ -88,9 +95,14 @@ def _bars(axes, panel: int, values: Columns, spread: Columns) -> None:
     axes.set_ylabel("BM")
     axes.set_ylim(bottom=0)
     axes.locator_params(axis="y", nbins=6)
+    _bare(axes, "left")
+
+
+def _bare(axes, *sides: str) -> None:
+    """Faint horizontal lines behind what is drawn, no frame at the top, the right, these sides."""
     axes.set_axisbelow(True)
     axes.grid(axis="y", color="0.88", linewidth=0.8)
-    for side in ("top", "right", "left"):
+    for side in ("top", "right", *sides):
         axes.spines[side].set_visible(False)
 
 
@@ -98,6 +110,57 @@ def _saved(figure, kind: str, metadata: dict[str, None]) -> bytes:
     data = io.BytesIO()
     figure.savefig(data, format=kind, metadata=metadata)
     return data.getvalue()
+
+
+class Curve(NamedTuple):
+    """A line of a panel: its label in the legend, where it goes, and how it is drawn."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: int = 0
+    dashed: bool = False
+
+
+def curves(name: str, panels: Mapping[str, Sequence[Curve]], x_label: str, y_label: str,
+           columns: int = 2) -> dict[str, bytes]:
+    """Panels of curves, by title, as name.png and name.svg; MissingExtra without matplotlib."""
+    rows = -(-len(panels) // columns)
+
+    def draw(figure):
+        for axes, (title, lines) in zip(figure.subplots(rows, columns, squeeze=False).flat,
+                                        panels.items()):
+            for line in lines:
+                axes.plot(line.x, line.y, "--" if line.dashed else "-", linewidth=1.2,
+                          color=COLOURS[line.colour % len(COLOURS)], label=line.label)
+            axes.set_title(title, loc="left", fontsize=11)
+            axes.set_xlabel(x_label)
+            axes.set_ylabel(y_label)
+            axes.legend(frameon=False, fontsize=8)
+            _bare(axes)
+        for axes in figure.axes[len(panels):]:
+            axes.remove()
+    return _drawn(name, (5 * columns, 3.4 * rows), draw)
+
+
+def clouds(name: str, panels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, bytes]:
+    """Points of a plane in the colours of their classes, side by side, as name.png and name.svg.
+
+    panels : title -> (points (N, 2), classes (N,), or (0,) where there are none)
+
+    Raises MissingExtra without matplotlib.
+    """
+    def draw(figure):
+        for axes, (title, (points, classes)) in zip(
+                figure.subplots(1, len(panels), squeeze=False).flat, panels.items()):
+            drawn = axes.scatter(*points.T, s=4, c=classes if len(classes) else None,
+                                 cmap="tab10", linewidths=0)
+            if len(classes):
+                axes.legend(*drawn.legend_elements(num=None), frameon=False, fontsize=8,
+                            loc="center left", bbox_to_anchor=(1, 0.5))
+            axes.set_title(title, loc="left", fontsize=11)
+            axes.set_aspect("equal", "datalim")
+    return _drawn(name, (6 * len(panels), 5), draw)
 
 
 def contact_sheet(images: Sequence[tuple[str, np.ndarray]], columns: int,

@@ -14,6 +14,7 @@ def add_reproduce(verbs) -> None:
     reproduce = verbs.add_parser("reproduce", help="re-create a table or figure of a paper")
     what = reproduce.add_subparsers(title="what", metavar="NAME", required=True)
     _add_bm(what)
+    _add_gan_theory(what)
 
 
 def _add_bm(what):
@@ -34,6 +35,24 @@ def _add_bm(what):
                     help="of a Dask cluster that does the cells, as tcp://host:8786")
     _add_folder(bm, "runs/bm-DATA")
     bm.set_defaults(verb=_reproduce_bm)
+
+
+def _add_gan_theory(what):
+    theory = what.add_parser("gan-theory", help="Sec. 3.7 of the survey: D*, C(G), Algorithm 1")
+    theory.add_argument("--scale", default="default", choices=SCALES,
+                        help="updates and seeds: quick 500 and 1, default 2000 and 3, paper 20,000 "
+                             "and 5")
+    theory.add_argument("--seeds", type=count, metavar="N", help="seeds 0..N-1; default: by scale")
+    _add_jobs(theory)
+    _add_folder(theory, "runs/gan-theory, for another --scale runs/gan-theory-SCALE")
+    theory.set_defaults(verb=_reproduce_gan_theory)
+
+
+def _reproduce_gan_theory(args) -> int:
+    from avanet.experiments import gan_theory
+    gan_theory.reproduce(gan_theory.Request(args.scale, args.seeds, args.jobs, args.out,
+                                            args.fresh))
+    return DONE
 
 
 def _add_jobs(verb):
