@@ -84,7 +84,7 @@ def reproduce(request: Request) -> None:
         tell_of_other_versions(run)
         missing = [cell for cell in cells if folder.key_of(cell) not in folder.results]
         if missing:
-            tell_estimate(seconds_of(missing[-1], scale), len(missing), request.jobs)
+            tell_estimate(seconds_of(missing[len(missing) // 2], scale), len(missing), request.jobs)
         with Progress() as progress:
             lines = run_cells(cells, work, folder, request.jobs, shared=scale, progress=progress)
         files = gan_theory_report.tables(lines)
@@ -129,10 +129,10 @@ def check_cell(cell: dict[str, Any]) -> None:
 
 
 def seconds_of(cell: dict[str, Any], scale: Scale) -> float:
-    """How long a cell takes at that scale, from a hundredth of its updates."""
-    few = Scale(max(scale.discriminator // 100, 1), max(scale.generator // 100, 1), 1)
+    """How long a cell takes at that scale, from a tenth of its updates."""
+    few = Scale(max(scale.discriminator // 10, 1), max(scale.generator // 10, 1), 1)
     work(cell, Scale(1, 1, 1))  # which compiles the optimisers
-    return 100 * work(cell, few).seconds
+    return 10 * work(cell, few).seconds
 
 
 def work(cell: dict[str, Any], scale: Scale) -> Outcome:
