@@ -126,16 +126,17 @@ def traffic(task: Task) -> tuple[int, int]:
     """(bytes of wide weights moved per image step, bytes of wide weights of one channel).
 
     Counted from the algorithm for the m x h matrices of f, g and d; the rest is small. A product
-    reads its matrix once; the pending updates of `PENDING` rows are one read and one write.
+    reads its matrix once, that of a block's images and the pending updates once a block.
     """
     plan, (_, channels, m) = task.plan, task.images.shape
     hidden = task.players[0].g.layers[0].W.shape[1]
     matrix = m * hidden * task.images.itemsize
-    exact = plan.exact
-    reads = {"f": 1 + 2 * plan.needs_D, "g": 2 + (exact and plan.encoder), "d": 3}
-    rows = {"f": 1 + (exact and plan.needs_D), "g": 1, "d": 2}
+    twice = not fast.needs_of(plan).error_by_pixel  # x' first, its error later
+    reads = {"f": plan.needs_D + (plan.exact and plan.needs_D), "g": 1 + twice,
+             "d": 1 + plan.exact}
+    per_block = {"f": 3, "g": 2, "d": 3}  # the images' product, and reading and writing
     present = [name for name in reads if getattr(task.players[0], name)]
-    passes = sum(reads[name] + 2 * rows[name] / fast.PENDING for name in present)
+    passes = sum(reads[name] + per_block[name] / fast.BLOCK for name in present)
     return round(channels * passes * matrix), len(present) * matrix
 
 

@@ -1,15 +1,19 @@
 """The compiled step: the same plans and the same equations, one image at a time.
 
-Every network has one hidden layer, as in the paper. A sample's update of a dense layer is the
-rank-one matrix x^T e; up to `PENDING` of them are kept as (x, e) pairs and added to W in one go,
-so that W is read once per product and written once per `PENDING` updates:
+Every network has one hidden layer, as in the paper; each of its two matrices is held as
+A : (wide, hidden). The wide ones, of which a row belongs to a pixel, take all the time, because
+each step has to read them from memory. Three things keep them from being read more often:
 
-    x (W + X^T E) = x W + (x X^T) E.
+- A sample's update is the rank-one matrix x^T y. Those of a block of `BLOCK` images stay pending,
+  as (x, y) pairs, and are added at its end in one pass: u (A + X^T Y) = u A + (u X^T) Y.
+- What the images of a block give with A as it is at the block's start is one pass over A, too.
+- Where the decoder's error at a pixel needs that pixel alone, x', the error and what goes back to
+  the hidden units come out of one pass, `ROWS` pixels at a time.
 
 This changes the order of rounding, not the mathematics.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,9 +24,13 @@ from avanet.ava.step import Players
 from avanet.kernels import KERNELS, jit, jit_inner
 from avanet.nn import Dense, Sequential
 
-PENDING = 16
+BLOCK = 12  # images
+PENDING = 2 * BLOCK  # updates: an image is up to two of them
+STRIP = 64  # columns that are transposed at a time
+ROWS = 128  # pixels: their rows of the decoder's matrix stay in the inner caches
 
-affine, propagate, flush = KERNELS["affine"], KERNELS["propagate"], KERNELS["flush"]
+to_hidden, from_hidden = KERNELS["to_hidden"], KERNELS["from_hidden"]
+products, correct, flush = KERNELS["products"], KERNELS["correct"], KERNELS["flush"]
 logistic, logistic_slope = KERNELS["logistic"], KERNELS["logistic_slope"]
 
 mean_error = jit_inner(rules.mean_error)
@@ -32,7 +40,7 @@ pull_of = jit_inner(rules.pull)
 decoder_error = jit_inner(rules.decoder_error)
 real_error = jit_inner(rules.real_error)
 fake_error = jit_inner(rules.fake_error)
-leaning_sum = jit_inner(rules.leaning_sum)
+sample_code = jit_inner(rules.sample_code)
 exact_decoder_error = jit_inner(rules.exact_decoder_error)
 exact_mean_error = jit_inner(rules.exact_mean_error)
 exact_variance_error = jit_inner(rules.exact_variance_error)
@@ -41,14 +49,21 @@ F, G, PSI, LAMBDA = 1, 2, 3, 4  # networks, as a stop names them
 HIDDEN, OUTPUT = 1, 2
 
 
-class DelayedDense(NamedTuple):
-    """A dense layer with pending rank-one updates; `pending` holds their number."""
+class Needs(NamedTuple):
+    """What follows from a plan."""
 
-    W: np.ndarray
+    d: bool  # d is evaluated at all
+    D: bool  # D, and the encoder on x'
+    error_by_pixel: bool  # the decoder's error at a pixel needs x and x' there, nothing else
+
+
+class DelayedDense(NamedTuple):
+    """A dense layer with pending rank-one updates X^T Y."""
+
+    A: np.ndarray
     b: np.ndarray
     X: np.ndarray
-    E: np.ndarray
-    pending: np.ndarray
+    Y: np.ndarray
 
 
 class Net(NamedTuple):
@@ -56,237 +71,357 @@ class Net(NamedTuple):
 
     hidden: DelayedDense
     output: DelayedDense
+    pending: np.ndarray  # one number, of both layers
+    known: np.ndarray  # (BLOCK, hidden): the block's images times the hidden layer's A
     x: np.ndarray
     h: np.ndarray
     slope_h: np.ndarray  # a'(.) at h
     y: np.ndarray
     slope: np.ndarray  # a'(.) at y
     e: np.ndarray  # errors at the output's net input
+    product: np.ndarray  # e A of the output layer, without what is pending
     back: np.ndarray  # errors at the hidden units
     dx: np.ndarray  # errors at the input
 
 
 @jit_inner
-def push(layer, x, e, rate):
-    """W += rate x^T e, delayed; b += rate e."""
-    k = layer.pending[0]
-    layer.X[k] = x
-    layer.E[k] = rate * e
-    layer.b[:] += layer.E[k]
-    layer.pending[0] = k + 1
-    if k + 1 == len(layer.X):
-        settle(layer)
+def copy(source, target):
+    """target = source, element by element."""
+    for i in range(len(target)):
+        target[i] = source[i]
 
 
 @jit_inner
-def settle(layer):
-    """Add what is pending to W."""
-    flush(layer.X, layer.E, layer.pending[0], layer.W)
-    layer.pending[0] = 0
+def finite(v):
+    """Whether every element is."""
+    nothing = v[0] * 0
+    for i in range(len(v)):
+        nothing += v[i] * 0
+    return not np.isnan(nothing)
 
 
 @jit_inner
-def forward(net, row, s, m):
-    """y = a(a(x W1 + b1) W2 + b2) for one row; 0, or the layer that is not finite."""
-    a, c = net.hidden, net.output
-    affine(net.x[row], a.W, a.b, a.X, a.E, a.pending[0], net.h[row])
-    if not logistic(s, m, net.h[row]):
-        return HIDDEN
+def hide(net, row, s, m):
+    """h = a(v) from the hidden layer's v = b + x A, without what is pending, in place of h."""
+    a = net.hidden
+    correct(net.x[row], a.X, a.Y, net.pending[0], net.h[row])
+    good = logistic(s, m, net.h[row])
     logistic_slope(net.h[row], s, net.slope_h[row])
-    affine(net.h[row], c.W, c.b, c.X, c.E, c.pending[0], net.y[row])
-    if not logistic(s, m, net.y[row]):
-        return OUTPUT
-    logistic_slope(net.y[row], s, net.slope[row])
-    return 0
+    return good
 
 
 @jit_inner
-def back_to_hidden(net, row):
-    """The error of one row at the hidden layer's net input, through the weights as they are."""
+def start_output(net, row):
+    """y = b + what is pending of h A."""
     c = net.output
-    propagate(net.e[row], c.W, c.X, c.E, c.pending[0], net.back[row])
-    net.back[row] *= net.slope_h[row]
+    copy(c.b, net.y[row])
+    correct(net.h[row], c.Y, c.X, net.pending[0], net.y[row])
+
+
+@jit_inner
+def finish_output(net, row, first, stop, s, m):
+    """y = a(y + h A) for some outputs, and their slopes; whether all are finite."""
+    y = net.y[row, first:stop]
+    from_hidden(net.h[row], net.output.A[first:stop], y)
+    good = logistic(s, m, y)
+    logistic_slope(y, s, net.slope[row, first:stop])
+    return good
+
+
+@jit_inner
+def forward(net, row, known, s, m):
+    """y = a(a(x W1 + b1) W2 + b2); `known` is the image's place in the block, or -1.
+
+    Returns 0, or the layer that is not finite.
+    """
+    a = net.hidden
+    if known < 0:
+        copy(a.b, net.h[row])
+        to_hidden(net.x[row], a.A, net.h[row])
+    else:
+        for j in range(len(a.b)):
+            net.h[row, j] = a.b[j] + net.known[known, j]
+    if not hide(net, row, s, m):
+        return HIDDEN
+    start_output(net, row)
+    return 0 if finish_output(net, row, 0, net.y.shape[1], s, m) else OUTPUT
+
+
+@jit_inner
+def decode(g, x, plan, needs, s, m):
+    """x' of z, and if its error needs nothing else, the error and its product with A."""
+    a, c = g.hidden, g.output
+    copy(a.b, g.h[0])
+    to_hidden(g.x[0], a.A, g.h[0])
+    if not hide(g, 0, s, m):
+        return HIDDEN
+    start_output(g, 0)
+    g.product[0, :] = 0
+    good = True
+    for first in range(0, len(x), ROWS):
+        stop = min(first + ROWS, len(x))
+        good = finish_output(g, 0, first, stop, s, m) and good
+        if needs.error_by_pixel:
+            decoder_errors(g, x, first, stop, plan, s * 0)
+            to_hidden(g.e[0, first:stop], c.A[first:stop], g.product[0])
+    return 0 if good else OUTPUT
+
+
+@jit_inner
+def decoder_errors(g, x, first, stop, plan, pull):
+    """Eq. 6 for some pixels; the exact rule where the model has no discriminator."""
+    x_, slope, e = g.y[0], g.slope[0], g.e[0]
+    for i in range(first, stop):
+        if plan.exact:
+            e[i] = exact_decoder_error(x[i] - x_[i], slope[i])
+        elif plan.decoder_pull == OWN_OUTPUT:
+            e[i] = decoder_error(x[i], x_[i], own_output_pull(x_[i]), slope[i])
+        else:
+            e[i] = decoder_error(x[i], x_[i], pull, slope[i])
+
+
+@jit_inner
+def multiply_back(net, row):
+    """The product of the output's error with A, for `back_to_hidden`."""
+    net.product[row, :] = 0
+    to_hidden(net.e[row], net.output.A, net.product[row])
+
+
+@jit_inner
+def back_to_hidden(net, row, pending):
+    """The error at the hidden layer's net input, through the weights with so many updates."""
+    c = net.output
+    copy(net.product[row], net.back[row])
+    correct(net.e[row], c.X, c.Y, pending, net.back[row])
+    for j in range(net.back.shape[1]):
+        net.back[row, j] *= net.slope_h[row, j]
 
 
 @jit_inner
 def carry(net, row):
     """B_N: the error of one row, carried to the network's input."""
     a = net.hidden
-    back_to_hidden(net, row)
-    propagate(net.back[row], a.W, a.X, a.E, a.pending[0], net.dx[row])
+    back_to_hidden(net, row, net.pending[0])
+    net.dx[row, :] = 0
+    from_hidden(net.back[row], a.A, net.dx[row])
+    correct(net.back[row], a.Y, a.X, net.pending[0], net.dx[row])
 
 
 @jit_inner
 def ascend(net, first, stop, rate, back_to_front):
-    """Update both layers by the errors of some rows; 0, or the layer that is not finite."""
-    if not back_to_front:
-        for row in range(first, stop):
-            back_to_hidden(net, row)
+    """Add the updates by the errors of some rows; 0, or the layer that is not finite.
+
+    W += rate x^T e and b += rate e, layer by layer.
+    """
+    a, c, k = net.hidden, net.output, net.pending[0]
     for row in range(first, stop):
-        if not np.isfinite(net.e[row].sum()):
+        if not finite(net.e[row]):
             return OUTPUT
-        push(net.output, net.h[row], net.e[row], rate)
-    if back_to_front:
-        for row in range(first, stop):
-            back_to_hidden(net, row)
+        new = k + row - first
+        for i in range(len(c.b)):
+            c.X[new, i] = rate * net.e[row, i]
+            c.b[i] += c.X[new, i]
+        copy(net.h[row], c.Y[new])
     for row in range(first, stop):
-        if not np.isfinite(net.back[row].sum()):
+        back_to_hidden(net, row, k + stop - first if back_to_front else k)
+        if not finite(net.back[row]):
             return OUTPUT
-        push(net.hidden, net.x[row], net.back[row], rate)
+        new = k + row - first
+        copy(net.x[row], a.X[new])
+        for j in range(len(a.b)):
+            a.Y[new, j] = rate * net.back[row, j]
+            a.b[j] += a.Y[new, j]
+    net.pending[0] = k + stop - first
     return 0
 
 
 @jit_inner
-def evaluate(f, g, d, D, plan, needs_d, needs_D, x, r, s, m):
+def settle(net):
+    """Add what is pending to both matrices."""
+    flush(net.hidden.X, net.hidden.Y, net.pending[0], net.hidden.A)
+    flush(net.output.X, net.output.Y, net.pending[0], net.output.A)
+    net.pending[0] = 0
+
+
+@jit_inner
+def evaluate(f, g, d, D, plan, needs, x, r, place, s, m):
     """All forward passes of a step; 0, or 10 * network + layer."""
     n = len(r)
     if plan.encoder:
-        f.x[0] = x
-        bad = forward(f, 0, s, m)
+        copy(x, f.x[0])
+        bad = forward(f, 0, place, s, m)
         if bad:
             return 10 * F + bad
-        g.x[0] = f.y[0, :n] + np.sqrt(f.y[0, n:]) * r
+        for i in range(n):
+            g.x[0, i] = sample_code(f.y[0, i], f.y[0, n + i], r[i])
     else:
-        g.x[0] = r
-    bad = forward(g, 0, s, m)
+        copy(r, g.x[0])
+    bad = decode(g, x, plan, needs, s, m)
     if bad:
         return 10 * G + bad
-    if needs_d:
-        d.x[0], d.x[1] = x, g.y[0]
+    if needs.d:
+        copy(x, d.x[0])
+        copy(g.y[0], d.x[1])
         for row in range(2):
-            bad = forward(d, row, s, m)
+            bad = forward(d, row, -1 if row else place, s, m)
             if bad:
                 return 10 * PSI + bad
-    if needs_D:
-        f.x[1] = g.y[0]
-        bad = forward(f, 1, s, m)
+    if needs.D:
+        copy(g.y[0], f.x[1])
+        bad = forward(f, 1, -1, s, m)
         if bad:
             return 10 * F + bad
-        D.x[0], D.x[1] = f.y[0, :n], f.y[1, :n]
         for row in range(2):
-            bad = forward(D, row, s, m)
+            copy(f.y[row], D.x[row])
+            bad = forward(D, row, -1, s, m)
             if bad:
                 return 10 * LAMBDA + bad
     return 0
 
 
 @jit_inner
-def printed_errors(f, g, d, D, plan, x, s):
+def printed_errors(f, g, d, D, plan, needs, x, s):
     """Eqs. 5, 6 and 14."""
     n = D.x.shape[1]
-    mu, var, x_ = f.y[:1, :n], f.y[:1, n:], g.y
     if plan.encoder:
-        mean_pull = np.zeros_like(mu)
-        if plan.mean_pull == DISCRIMINATOR:
-            mean_pull[:] = pull_of(D.y[1:], s)
-        elif plan.mean_pull == OWN_OUTPUT:
-            mean_pull[:] = own_output_pull(mu)
-        f.e[:1, :n] = mean_error(plan.mean_factor * mu, mean_pull, f.slope[:1, :n])
-        f.e[:1, n:] = variance_error(var, f.slope[:1, n:], plan.identity)
-    decoder_pull = np.zeros_like(x_)
-    if plan.decoder_pull == DISCRIMINATOR:
-        decoder_pull[:] = pull_of(d.y[1:], s)
-    elif plan.decoder_pull == OWN_OUTPUT:
-        decoder_pull[:] = own_output_pull(x_)
-    g.e[:] = decoder_error(x, x_, decoder_pull, g.slope)
+        for i in range(n):
+            mu, var, pull = f.y[0, i], f.y[0, n + i], s * 0
+            if plan.mean_pull == DISCRIMINATOR:
+                pull = pull_of(D.y[1, 0], s)
+            elif plan.mean_pull == OWN_OUTPUT:
+                pull = own_output_pull(mu)
+            f.e[0, i] = mean_error(plan.mean_factor * mu, pull, f.slope[0, i])
+            f.e[0, n + i] = variance_error(var, f.slope[0, n + i], plan.identity)
+    if not needs.error_by_pixel:
+        decoder_errors(g, x, 0, len(x), plan, pull_of(d.y[1, 0], s))
+        multiply_back(g, 0)
 
 
 @jit_inner
-def exact_errors(f, g, d, D, plan, needs_d, needs_D, x, r, s):
+def exact_errors(f, g, d, D, plan, needs, x, r, s):
     """The true gradients of Eq. 12, at the old parameters."""
-    n = D.x.shape[1]
-    e = np.zeros_like(g.y)
-    if plan.reconstruct:
-        e[:] = x - g.y
-    if needs_d:
-        d.e[1:] = pull_of(d.y[1:], s)
-        carry(d, 1)
-        e += d.dx[1:]
-    if needs_D:
-        D.e[1:] = pull_of(D.y[1:], s)
-        carry(D, 1)
-        f.e[1, :n] = D.dx[1] * f.slope[1, :n]
-        f.e[1, n:] = 0
-        carry(f, 1)
-        e += f.dx[1:]
-    g.e[:] = exact_decoder_error(e, g.slope)
+    n = len(r)
+    if not needs.error_by_pixel:
+        e = g.e[0]
+        for i in range(len(x)):
+            e[i] = x[i] - g.y[0, i] if plan.reconstruct else 0
+        if needs.d:
+            d.e[1, 0] = pull_of(d.y[1, 0], s)
+            multiply_back(d, 1)
+            carry(d, 1)
+            for i in range(len(x)):
+                e[i] += d.dx[1, i]
+        if needs.D:
+            D.e[1, 0] = pull_of(D.y[1, 0], s)
+            multiply_back(D, 1)
+            carry(D, 1)
+            for i in range(n):
+                f.e[1, i] = D.dx[1, i] * f.slope[1, i]
+                f.e[1, n + i] = 0
+            multiply_back(f, 1)
+            carry(f, 1)
+            for i in range(len(x)):
+                e[i] += f.dx[1, i]
+        for i in range(len(x)):
+            e[i] = exact_decoder_error(e[i], g.slope[0, i])
+        multiply_back(g, 0)
     if plan.encoder:
         carry(g, 0)
-        f.e[:1, :n] = exact_mean_error(f.y[:1, :n], g.dx, f.slope[:1, :n])
-        f.e[:1, n:] = exact_variance_error(f.y[:1, n:], g.dx, r, f.slope[:1, n:])
+        for i in range(n):
+            mu, var, h = f.y[0, i], f.y[0, n + i], g.dx[0, i]
+            f.e[0, i] = exact_mean_error(mu, h, f.slope[0, i])
+            f.e[0, n + i] = exact_variance_error(var, h, r[i], f.slope[0, n + i])
 
 
 @jit_inner
-def discriminator_errors(net, plan, lean, s):
-    """Eqs. 7 and 10, or 13 and 16, with C = lean; the row from which errors go back."""
-    net.e[:1] = real_error(net.y[:1], s)
-    net.e[1:] = fake_error(net.y[1:], s) + net.slope[1:] * lean
+def leaning(x, x_, slope, n, reading):
+    """C of Eqs. 10 and 16, the sum of (x - x') a'(x'), or its mean; 0 without leaning."""
+    C = slope[0] * 0
+    if reading:
+        for i in range(n):
+            C += decoder_error(x[i], x_[i], slope[0] * 0, slope[i])
+        if reading == MEAN:
+            C /= slope[0] * 0 + n
+    return C
+
+
+@jit_inner
+def teach(net, plan, C, s, rate, back_to_front):
+    """Update a discriminator by Eqs. 7 and 10, or 13 and 16; 0, or the layer not finite."""
+    net.e[0, 0] = real_error(net.y[0, 0], s)
+    net.e[1, 0] = fake_error(net.y[1, 0], s) + net.slope[1, 0] * C
     if plan.one_pass:
-        net.e[1:] += net.e[:1]
-        return 1
+        net.e[1, 0] += net.e[0, 0]
+    first = 1 if plan.one_pass else 0
+    for row in range(first, 2):
+        multiply_back(net, row)
+    return ascend(net, first, 2, rate, back_to_front)
+
+
+@jit_inner
+def update(f, g, d, D, plan, needs, x, r, s, rate, back_to_front):
+    """Errors and updates of all players; 0, or 10 * network + layer."""
+    if plan.exact:
+        exact_errors(f, g, d, D, plan, needs, x, r, s)
+    else:
+        printed_errors(f, g, d, D, plan, needs, x, s)
+    if plan.encoder:
+        multiply_back(f, 0)
+        bad = ascend(f, 0, 2 if plan.exact and needs.D else 1, rate, back_to_front)
+        if bad:
+            return 10 * F + bad
+    bad = ascend(g, 0, 1, rate, back_to_front)
+    if bad:
+        return 10 * G + bad
+    lean = leaning(x, g.y[0], g.slope[0], len(x), plan.lean_d)
+    if plan.train_d:
+        bad = teach(d, plan, lean, s, rate, back_to_front)
+        if bad:
+            return 10 * PSI + bad
+    if plan.train_D:
+        lean_D = leaning(f.y[0], f.y[1], f.slope[1], len(r), plan.lean_D)
+        if plan.lean_D_on_x:
+            lean_D += lean
+        bad = teach(D, plan, lean_D, s, rate, back_to_front)
+        if bad:
+            return 10 * LAMBDA + bad
     return 0
 
 
 @jit_inner
-def recode(f, g, s, m):
+def recode(f, g, x, plan, needs, s, m):
     """Decode the last z and encode it again, which leaves that code behind; 0, or the stop."""
-    bad = forward(g, 0, s, m)
+    bad = decode(g, x, plan, needs, s, m)
     if bad:
         return 10 * G + bad
-    f.x[0] = g.y[0]
-    bad = forward(f, 0, s, m)
+    copy(g.y[0], f.x[0])
+    bad = forward(f, 0, -1, s, m)
     return 10 * F + bad if bad else 0
 
 
 @jit
-def train(f, g, d, D, plan, needs_d, needs_D, images, r, s, m, rate, back_to_front):
+def train(f, g, d, D, plan, needs, images, r, s, m, rate, back_to_front):
     """One pass over the images; (updates made, 0 or 10 * network + layer of the first stop)."""
-    n = r.shape[1]
     made, bad = 0, 0
-    while made < len(images):
-        x = images[made: made + 1]
-        bad = evaluate(f, g, d, D, plan, needs_d, needs_D, x[0], r[made], s, m)
-        if bad:
-            break
-        if plan.exact:
-            exact_errors(f, g, d, D, plan, needs_d, needs_D, x, r[made: made + 1], s)
-        else:
-            printed_errors(f, g, d, D, plan, x, s)
-        if plan.encoder:
-            bad = ascend(f, 0, 2 if plan.exact and needs_D else 1, rate, back_to_front)
-            if bad:
-                bad += 10 * F
-                break
-        bad = ascend(g, 0, 1, rate, back_to_front)
-        if bad:
-            bad += 10 * G
-            break
-
-        lean = s * 0
-        if plan.lean_d:
-            lean = leaning_sum(x, g.y, g.slope)[0, 0]
-            if plan.lean_d == MEAN:
-                lean /= s * 0 + x.shape[1]
-        if plan.train_d:
-            bad = ascend(d, discriminator_errors(d, plan, lean, s), 2, rate, back_to_front)
-            if bad:
-                bad += 10 * PSI
-                break
-        if plan.train_D:
-            lean_D = lean if plan.lean_D_on_x else s * 0
-            if plan.lean_D:
-                C = leaning_sum(f.y[:1, :n], f.y[1:, :n], f.slope[1:, :n])[0, 0]
-                lean_D += C / (s * 0 + n) if plan.lean_D == MEAN else C
-            bad = ascend(D, discriminator_errors(D, plan, lean_D, s), 2, rate, back_to_front)
-            if bad:
-                bad += 10 * LAMBDA
-                break
-        made += 1
-    if plan.recode and not bad:
-        bad = recode(f, g, s, m)
+    while made < len(images) and not bad:
+        place = made % BLOCK
+        if place == 0:
+            for net in (f, g, d, D):
+                settle(net)
+            if plan.encoder:
+                products(images[made: made + BLOCK], f.hidden.A, f.known)
+            if needs.d:
+                products(images[made: made + BLOCK], d.hidden.A, d.known)
+        x = images[made]
+        bad = evaluate(f, g, d, D, plan, needs, x, r[made], place, s, m)
+        if not bad:
+            bad = update(f, g, d, D, plan, needs, x, r[made], s, rate, back_to_front)
+        if not bad:
+            made += 1
+    if plan.recode and made and not bad:
+        bad = recode(f, g, images[made - 1], plan, needs, s, m)
     for net in (f, g, d, D):
-        settle(net.hidden)
-        settle(net.output)
+        settle(net)
     return made, bad
 
 
@@ -310,31 +445,55 @@ def run(players: Players, plan: Plan, protocol: Protocol, images, r, rate: float
     n = r.shape[1]
     s, m, rate = (dtype.type(value) for value in (protocol.s, protocol.m, rate))
     f, g, d, D = nets = [
-        _net(player, dtype, rows, widths) for player, rows, widths in zip(
-            players, (2, 1, 2, 2), ((1, 1, 2 * n), (n, 1, 1), (1, 1, 1), (n, 1, 1)))]
-    made, bad = train(*nets, plan, plan.needs_d, plan.needs_D, images, r, s, m, rate,
-                      protocol.order == "back-to-front")
+        _net(player, dtype, widths) for player, widths in zip(
+            players, ((1, 1, 2 * n), (n, 1, 1), (1, 1, 1), (n, 1, 1)))]
+    made, bad = train(*nets, plan, needs_of(plan), np.ascontiguousarray(images),
+                      np.ascontiguousarray(r), s, m, rate, protocol.order == "back-to-front")
+    for player, net in zip(players, nets):
+        if player is not None:
+            transpose(net.output.A, player.layers[2].W)
     code = f.y[:1, :n].copy(), f.y[:1, n:].copy()
     return code, made, _name(players, bad) if bad else ""
 
 
-def _net(player: Sequential | None, dtype, rows: int, widths) -> Net:
+def needs_of(plan: Plan) -> Needs:
+    """What the compiled step evaluates for a plan."""
+    by_pixel = (plan.reconstruct and not plan.needs_d and not plan.needs_D if plan.exact
+                else plan.decoder_pull != DISCRIMINATOR)
+    return Needs(plan.needs_d, plan.needs_D, by_pixel)
+
+
+def _net(player: Sequential | None, dtype, widths) -> Net:
     """The arrays of one network; a small network of zeros where the model has none."""
     if player is None:
-        layers: list[Any] = [(np.zeros(w, dtype), np.zeros(w[-1:], dtype))
-                             for w in zip(widths, widths[1:])]
+        (W1, b1), (W2, b2) = ((np.zeros(w, dtype), np.zeros(w[-1:], dtype))
+                              for w in zip(widths, widths[1:]))
     else:
-        layers = [(layer.W, layer.b) for layer in player.layers if isinstance(layer, Dense)]
-    (W1, _), (W2, _) = layers
-    sizes = W1.shape[0], W1.shape[1], W2.shape[1]
-    values = (np.zeros((rows, width), dtype) for width in np.take(sizes, (0, 1, 1, 2, 2, 2, 1, 0)))
-    hidden, output = (_delayed(W, b) for W, b in layers)
-    return Net(hidden, output, *values)
+        (W1, b1), (W2, b2) = ((layer.W, layer.b) for layer in player.layers
+                              if isinstance(layer, Dense))
+    (n_in, hidden), n_out = W1.shape, W2.shape[1]
+    A = np.empty((n_out, hidden), dtype)
+    transpose(W2, A)
+    values = (np.zeros((rows, width), dtype) for rows, width in (
+        (BLOCK, hidden), (2, n_in), (2, hidden), (2, hidden), (2, n_out), (2, n_out), (2, n_out),
+        (2, hidden), (2, hidden), (2, n_in)))
+    return Net(_delayed(W1, b1), _delayed(A, b2), np.zeros(1, np.int64), *values)
 
 
-def _delayed(W, b) -> DelayedDense:
-    return DelayedDense(W, b, np.zeros((PENDING, W.shape[0]), W.dtype),
-                        np.zeros((PENDING, W.shape[1]), W.dtype), np.zeros(1, np.int64))
+def _delayed(A, b) -> DelayedDense:
+    wide, hidden = A.shape
+    return DelayedDense(A, b, np.zeros((PENDING, wide), A.dtype),
+                        np.zeros((PENDING, hidden), A.dtype))
+
+
+def transpose(source, target) -> None:
+    """target = source^T, in strips of the longer side that the inner caches hold."""
+    for first in range(0, max(source.shape), STRIP):
+        strip = slice(first, first + STRIP)
+        if len(source) > len(target):
+            target[:, strip] = source[strip].T
+        else:
+            target[strip] = source[:, strip].T
 
 
 def _name(players: Players, code: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numba
 
-NAMES = ("affine", "propagate", "flush", "logistic", "logistic_slope")
+NAMES = ("to_hidden", "from_hidden", "products", "correct", "flush", "logistic", "logistic_slope")
 
 _PACKAGE = Path(__file__).parents[1]
 

@@ -1,26 +1,37 @@
 """The kernels in NumPy: what the compiled ones are tested against.
 
-A dense layer with delayed updates holds W : (n_in, n_out), b : (n_out,) and k pending rank-one
-updates X : (K, n_in), E : (K, n_out); its weights are W + X[:k]^T E[:k]. Each kernel writes into
-its last argument and leaves everything else alone.
+A dense layer beside a hidden layer is held as A : (wide, hidden), the hidden units last: A = W for
+the layer that leads to them, A = W^T for the layer that leads from them. k pending rank-one updates
+X : (K, wide), Y : (K, hidden) make it A + X[:k]^T Y[:k]. Each kernel writes into its last argument
+and leaves everything else alone.
 """
 
 import numpy as np
 
 
-def affine(x, W, b, X, E, k, v):
-    """v = x (W + X[:k]^T E[:k]) + b.   x : (n_in,), v : (n_out,)."""
-    v[:] = x @ W + (X[:k] @ x) @ E[:k] + b
+def to_hidden(u, A, v):
+    """v += u A.   u : (wide,), v : (hidden,)."""
+    v += u @ A
 
 
-def propagate(dv, W, X, E, k, dx):
-    """dx = (W + X[:k]^T E[:k]) dv.   dv : (n_out,), dx : (n_in,)."""
-    dx[:] = W @ dv + (E[:k] @ dv) @ X[:k]
+def from_hidden(u, A, v):
+    """v += A u.   u : (hidden,), v : (wide,)."""
+    v += A @ u
 
 
-def flush(X, E, k, W):
-    """W += X[:k]^T E[:k], the pending updates in one pass over the weights."""
-    W += X[:k].T @ E[:k]
+def products(U, A, V):
+    """V[:N] = U A, many rows for one pass over A.   U : (N, wide), V : (at least N, hidden)."""
+    V[: len(U)] = U @ A
+
+
+def correct(u, X, Y, k, v):
+    """v += (u X[:k]^T) Y[:k]: what the pending updates add to a product with u."""
+    v += (X[:k] @ u) @ Y[:k]
+
+
+def flush(X, Y, k, A):
+    """A += X[:k]^T Y[:k], the pending updates in one pass over the weights."""
+    A += X[:k].T @ Y[:k]
 
 
 def logistic(s, m, v):

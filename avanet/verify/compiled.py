@@ -15,7 +15,7 @@ M, N, HIDDEN = 7, 3, 5
 N_STEPS = 36
 RATE = 0.5
 AGREEMENT = {"float32": 1e-5, "float64": 1e-12}
-SHAPES = ((1, 1), (3, 2), (4, 9), (7, 1), (130, 33), (5, 1025))  # (n_in, n_out) of a layer
+SHAPES = ((1, 1), (3, 2), (4, 9), (7, 1), (130, 33), (5, 1025))  # (wide, hidden) of a layer
 DEPTH = 16  # room for pending updates
 
 
@@ -59,32 +59,33 @@ def check_kernel(name: str, dtype: str, seed: int = 0) -> Outcome:
     from avanet.kernels import compiled, reference
     rng = np.random.default_rng((seed, 13))
     outcomes = []
-    for n_in, n_out in SHAPES:
+    for wide, hidden in SHAPES:
         for pending in (0, 1, 5, DEPTH):
-            arguments = _arguments(name, rng, n_in, n_out, pending, dtype)
+            arguments = _arguments(name, rng, wide, hidden, pending, dtype)
             ours = [np.copy(a) for a in arguments]
             theirs = [np.copy(a) for a in arguments]
             got = getattr(compiled, name)(*_scalars(ours))
             expected = getattr(reference, name)(*_scalars(theirs))
-            scale = max(1.0, float(np.abs(theirs[-1]).max()))
-            error = float(np.abs(ours[-1] - theirs[-1]).max()) / scale
+            scale = float(np.abs(theirs[-1]).max(initial=1.0))
+            error = float(np.abs(ours[-1] - theirs[-1]).max(initial=0.0)) / scale
             untouched = all(np.array_equal(a, b) for a, b in zip(ours[:-1], arguments[:-1]))
             outcomes.append(Outcome(
                 error, error <= AGREEMENT[dtype] and untouched and bool(got) == bool(expected)))
     return together(*outcomes)
 
 
-def _arguments(name, rng, n_in, n_out, pending, dtype):
+def _arguments(name, rng, wide, hidden, pending, dtype):
     draw = lambda *shape: rng.standard_normal(shape).astype(dtype)
-    layer = [draw(n_in, n_out), draw(DEPTH, n_in), draw(DEPTH, n_out)]
-    W, X, E = layer
+    A, X, Y = draw(wide, hidden), draw(DEPTH, wide), draw(DEPTH, hidden)
     s, k = np.dtype(dtype).type(0.5), np.int64(pending)
     return {
-        "affine": [draw(n_in), W, draw(n_out), X, E, k, draw(n_out)],
-        "propagate": [draw(n_out), W, X, E, k, draw(n_in)],
-        "flush": [X, E, k, W],
-        "logistic": [s, s, 20 * draw(n_out)],
-        "logistic_slope": [rng.random(n_out).astype(dtype), s, draw(n_out)],
+        "to_hidden": [draw(wide), A, draw(hidden)],
+        "from_hidden": [draw(hidden), A, draw(wide)],
+        "products": [draw(pending, wide), A, np.zeros((pending, hidden), dtype)],
+        "correct": [draw(wide), X, Y, k, draw(hidden)],
+        "flush": [X, Y, k, A],
+        "logistic": [s, s, 20 * draw(wide)],
+        "logistic_slope": [rng.random(wide).astype(dtype), s, draw(wide)],
     }[name]
 
 

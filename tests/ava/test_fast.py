@@ -15,8 +15,8 @@ from avanet.verify import compiled
 from avanet.verify.models import copies
 
 NO_JIT = bool(numba.config.DISABLE_JIT)
-# Around the number of pending updates, 16; one image is up to two of them.
-STEPS = (1, 9, 17) if NO_JIT else range(1, compiled.N_STEPS + 1)
+# Inside the first block of images, at its end and in the next.
+STEPS = (1, 12, 17) if NO_JIT else range(1, compiled.N_STEPS + 1)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

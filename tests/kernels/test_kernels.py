@@ -18,9 +18,9 @@ from avanet import kernels
 from avanet.kernels import compiled, reference
 
 JIT = not numba.config.DISABLE_JIT
-# n_in, n_out, K, k: nothing and all pending, sizes around the unrolled four and around COLUMNS
+# wide, hidden, K, k: nothing and all pending, sizes around the unrolled two and four
 SIZES = [(1, 1, 1, 0), (1, 1, 1, 1), (4, 8, 4, 4), (3, 5, 4, 0), (7, 3, 6, 5), (8, 1, 3, 3),
-         (5, compiled.COLUMNS + 1, 5, 5)]
+         (130, 33, 9, 8)]
 sizes = pytest.mark.parametrize("size", SIZES)
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 layouts = pytest.mark.parametrize("layout", ["contiguous", "strided"])
@@ -58,43 +58,47 @@ def agree(name, layout, *arguments):
 
 
 def layer(size, dtype, seed=0):
-    """x, dv, W, b, X, E, k of a layer with k pending updates; rows that are not pending are NaN."""
-    n_in, n_out, K, k = size
+    """u : (wide,), v : (hidden,), A, X, Y, k; rows that are not pending are NaN."""
+    wide, hidden, K, k = size
     rng = np.random.default_rng(seed)
-    shapes = (n_in,), (n_out,), (n_in, n_out), (n_out,), (K, n_in), (K, n_out)
-    x, dv, W, b, X, E = (rng.uniform(-1, 1, shape).astype(dtype) for shape in shapes)
-    X[k:] = E[k:] = np.nan
-    return x, dv, W, b, X, E, k
+    shapes = (wide,), (hidden,), (wide, hidden), (K, wide), (K, hidden)
+    u, v, A, X, Y = (rng.uniform(-1, 1, shape).astype(dtype) for shape in shapes)
+    X[k:] = Y[k:] = np.nan
+    return u, v, A, X, Y, k
 
 
-def nothing(n, dtype):
+def nothing(shape, dtype):
     """An output whose old contents must not matter."""
-    return np.full(n, np.nan, dtype)
+    return np.full(shape, np.nan, dtype)
 
 
 @sizes
 @dtypes
 @layouts
 def test_compiled_kernels_equal_their_twins(size, dtype, layout):
-    x, dv, W, b, X, E, k = layer(size, dtype)
-    agree("affine", layout, x, W, b, X, E, k, nothing(size[1], dtype))
-    agree("propagate", layout, dv, W, X, E, k, nothing(size[0], dtype))
-    flushed = agree("flush", layout, X, E, k, W)
+    u, v, A, X, Y, k = layer(size, dtype)
+    agree("to_hidden", layout, u, A, v)
+    agree("from_hidden", layout, v, A, u)
+    agree("correct", layout, u, X, Y, k, v)
+    agree("products", layout, X[:k], A, nothing((k, len(v)), dtype))
+    flushed = agree("flush", layout, X, Y, k, A)
     if not k:
-        np.testing.assert_array_equal(flushed, W)
+        np.testing.assert_array_equal(flushed, A)
 
 
 @settings(deadline=None, max_examples=30)
-@given(n_in=st.integers(1, 9), n_out=st.integers(1, 9), K=st.integers(1, 9), data=st.data())
-def test_pending_updates_count_as_if_they_were_flushed(n_in, n_out, K, data):
-    size = n_in, n_out, K, data.draw(st.integers(0, K))
-    x, dv, W, b, X, E, k = layer(size, "float64", data.draw(st.integers(0, 99)))
-    flushed = W + sum((np.outer(X[row], E[row]) for row in range(k)), np.zeros_like(W))
+@given(wide=st.integers(1, 9), hidden=st.integers(1, 9), K=st.integers(1, 9), data=st.data())
+def test_pending_updates_count_as_if_they_were_flushed(wide, hidden, K, data):
+    size = wide, hidden, K, data.draw(st.integers(0, K))
+    u, v, A, X, Y, k = layer(size, "float64", data.draw(st.integers(0, 99)))
+    flushed = A + sum((np.outer(X[row], Y[row]) for row in range(k)), np.zeros_like(A))
     for twin in (compiled, reference):
-        pending = [run(twin, "affine", "contiguous", x, W, b, X, E, k, nothing(n_out, float)),
-                   run(twin, "propagate", "contiguous", dv, W, X, E, k, nothing(n_in, float)),
-                   run(twin, "flush", "contiguous", X, E, k, W)]
-        for (_, got), expected in zip(pending, (x @ flushed + b, flushed @ dv, flushed)):
+        left = run(twin, "correct", "contiguous", u, X, Y, k, 0 * v)[1]
+        right = run(twin, "correct", "contiguous", v, Y, X, k, 0 * u)[1]
+        pairs = [(run(twin, "to_hidden", "contiguous", u, A, left)[1], u @ flushed),
+                 (run(twin, "from_hidden", "contiguous", v, A, right)[1], flushed @ v),
+                 (run(twin, "flush", "contiguous", X, Y, k, A)[1], flushed)]
+        for got, expected in pairs:
             np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
 
 
