@@ -87,7 +87,8 @@ def folders() -> Facts:
     from avanet.data import data_root
     cache, root = Path(kernels.numba.config.CACHE_DIR), data_root()
     writable = "" if os.access(cache, os.W_OK) else ", NOT writable"
-    yield "cache", f"{cache} ({'warm' if is_warm() else 'cold'}{writable})"
+    state = "warm" if is_warm("float32") else "cold"
+    yield "cache", f"{cache} ({state}{writable})"
     yield "data", f"{root}{'' if root.is_dir() else ' (not there)'}"
 
 
@@ -96,7 +97,7 @@ def folders() -> Facts:
 def checks() -> Iterator[tuple[str, str, bool]]:
     """(name, text, whether it is right): gradients, then kernels, then speed."""
     from avanet.ava.warmup import is_warm, warmup
-    if not is_warm():
+    if not is_warm("float32"):
         print("compiling the kernels, once after each change of version", file=sys.stderr)
     warmup()
     yield "gradients", *gradients()

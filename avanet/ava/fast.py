@@ -451,7 +451,7 @@ def run(players: Players, plan: Plan, protocol: Protocol, images, r, rate: float
                       np.ascontiguousarray(r), s, m, rate, protocol.order == "back-to-front")
     for player, net in zip(players, nets):
         if player is not None:
-            transpose(net.output.A, player.layers[2].W)
+            transpose(net.output.A, _dense(player)[1].W)
     code = f.y[:1, :n].copy(), f.y[:1, n:].copy()
     return code, made, _name(players, bad) if bad else ""
 
@@ -469,8 +469,7 @@ def _net(player: Sequential | None, dtype, widths) -> Net:
         (W1, b1), (W2, b2) = ((np.zeros(w, dtype), np.zeros(w[-1:], dtype))
                               for w in zip(widths, widths[1:]))
     else:
-        (W1, b1), (W2, b2) = ((layer.W, layer.b) for layer in player.layers
-                              if isinstance(layer, Dense))
+        (W1, b1), (W2, b2) = ((layer.W, layer.b) for layer in _dense(player))
     (n_in, hidden), n_out = W1.shape, W2.shape[1]
     A = np.empty((n_out, hidden), dtype)
     transpose(W2, A)
@@ -478,6 +477,10 @@ def _net(player: Sequential | None, dtype, widths) -> Net:
         (BLOCK, hidden), (2, n_in), (2, hidden), (2, hidden), (2, n_out), (2, n_out), (2, n_out),
         (2, hidden), (2, hidden), (2, n_in)))
     return Net(_delayed(W1, b1), _delayed(A, b2), np.zeros(1, np.int64), *values)
+
+
+def _dense(player: Sequential) -> list[Dense]:
+    return [layer for layer in player.layers if isinstance(layer, Dense)]
 
 
 def _delayed(A, b) -> DelayedDense:

@@ -1,6 +1,7 @@
 """Compile the AVA kernels ahead of time, so that no later run has to wait for it."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,19 @@ def warmup(dtypes=("float32", "float64")) -> tuple[float, str]:
     start = time.perf_counter()
     for dtype in dtypes:
         AVA("ava5", latent_dim=2, hidden_dim=2, dtype=dtype).fit(np.full((1, 4), 0.5))
+        with suppress(OSError):
+            _mark(dtype).touch()
     from numba import config
     return time.perf_counter() - start, config.CACHE_DIR
 
 
-def is_warm() -> bool:
-    """Whether compiled kernels of this version are already on disk."""
-    from avanet import kernels  # sets the folder
-    return bool(kernels.numba.config.DISABLE_JIT) or any(
-        Path(kernels.numba.config.CACHE_DIR).rglob("*train*.nbc"))
+def is_warm(dtype: str) -> bool:
+    """Whether `warmup` has left the kernels of this version and dtype on disk."""
+    from avanet import kernels
+    return bool(kernels.numba.config.DISABLE_JIT) or _mark(dtype).exists()
+
+
+def _mark(dtype: str) -> Path:
+    """An empty file beside the kernels; the folder may be the user's own, for many versions."""
+    from avanet import kernels
+    return Path(kernels.numba.config.CACHE_DIR, f"warm-{dtype}-{kernels.source_state()}")

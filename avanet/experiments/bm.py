@@ -77,6 +77,8 @@ def reproduce(request: Request) -> None:
     """
     cells = list_cells(request)
     images = data.load(request.data, request.size)
+    if request.out == "":
+        raise InputError("--out is empty: expected a folder")
     out = Path(request.out or f"runs/bm-{Path(request.data).resolve().name}")
     paired_cells = cells if len({cell["seed"] for cell in cells}) > 1 else []
     with workers(request.scheduler, request.jobs) as (pool, jobs), RunFolder(out, KEY) as folder, \
@@ -112,8 +114,8 @@ def reproduce(request: Request) -> None:
 def protocol_of(images: data.ImageSet, draws_shared: bool) -> dict:
     """What two runs must have in common for their cells to stand in one folder."""
     return {
-        "experiment": "bm", "images": images.checksum, "n_images": len(images.pixels),
-        "size": list(images.pixels.shape[2:0:-1]), "latent_dim": LATENT_DIM,
+        "experiment": "bm", "size": list(images.pixels.shape[2:0:-1]),
+        "n_images": len(images.pixels), "images": images.checksum, "latent_dim": LATENT_DIM,
         "hidden_dim": HIDDEN_DIM, "per_image": PER_IMAGE, "dtype": "float32",
         "training": asdict(Protocol()), "draws_shared": draws_shared,
     }
@@ -243,7 +245,7 @@ def _estimate(missing, images, jobs) -> None:
     """Say how long the missing cells will take, from one of them; compile first if need be."""
     if not missing:
         return
-    if not is_warm():
+    if not is_warm("float32"):
         print("compiling the kernels, once after each change of version "
               "(`avanet warmup` does it ahead of time)", file=sys.stderr)
     warmup(("float32",))
@@ -260,7 +262,9 @@ def _report(folder: RunFolder, paired: RunFolder, images) -> None:
     try:
         files |= figure5(*bm_report.figure5_input(results))
     except MissingExtra as missing:
-        print(f"note: {missing}", file=sys.stderr)
+        old = "; figure5 shows an earlier state of this folder" \
+            if folder.read("figure5.svg") else ""
+        print(f"note: {missing}{old}", file=sys.stderr)
     for rules in dict.fromkeys(line["rules"] for line in results):
         if sheet := _contact_sheet(folder, rules):
             files[f"best/{rules}.png"] = sheet

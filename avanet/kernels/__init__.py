@@ -16,15 +16,20 @@ NAMES = ("to_hidden", "from_hidden", "products", "correct", "flush", "logistic",
 _PACKAGE = Path(__file__).parents[1]
 
 
-def _cache_folder() -> str:
-    """A folder of its own for each state of the source: Numba's cache sees no edits in imports."""
+def source_state() -> str:
+    """A digest of all that is compiled."""
     digest = hashlib.sha256()
     for name in ("kernels", "ava"):
         for path in sorted((_PACKAGE / name).glob("*.py")):
             digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> str:
+    """A folder of its own for each state of the source: Numba's cache sees no edits in imports."""
     try:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = Path(home) / "avanet" / digest.hexdigest()[:16]
+        folder = Path(home) / "avanet" / source_state()
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return str(folder)
