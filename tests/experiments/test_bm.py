@@ -328,3 +328,18 @@ def test_as_run_comes_as_close_as_the_authors_repetition(authors_images, tmp_pat
     assert np.mean(list(gaps.values())) <= 0.003
     for model in MODELS:
         assert np.mean([gaps[model, rate] for rate in RATES]) <= 0.006, model
+
+
+def test_an_empty_out_is_no_folder():
+    with pytest.raises(InputError, match="--out is empty: expected a folder"):
+        bm.reproduce(Request(out=""))
+
+
+def test_another_size_is_named_as_the_size(tmp_path, image_folder):
+    def open_run(size):
+        with bm.RunFolder(tmp_path, bm.KEY) as folder:
+            folder.open_run(bm.protocol_of(data.load(str(image_folder), size), False), {})
+
+    open_run(None)
+    with pytest.raises(InputError, match=r"was made with size = \[12, 8\], not \[6, 4\]"):
+        open_run((6, 4))
