@@ -172,7 +172,8 @@ def add_explain(verbs) -> None:
     """Add `avanet explain` to the command line."""
     explain = verbs.add_parser("explain", help="derive an equation, and check it")
     explain.add_argument("equation", nargs="?", metavar="EQ",
-                         help="eq1 to eq17, or a loss of avanet.nn; without it all are listed")
+                         help="eq1 to eq17, a loss of avanet.nn, or a model; without it all are "
+                              "listed")
     explain.add_argument("--seed", type=_from(0), default=0, metavar="N",
                          help="of the tiny network (default 0)")
     explain.add_argument("--latex", action="store_true", help="print a LaTeX document")

@@ -16,8 +16,10 @@ from avanet.ava.balance import balance
 from avanet.ava.rules import EXACT, RULES, Rule
 from avanet.errors import unknown_name
 from avanet.files import write_whole
+from avanet.models import MODELS
 from avanet.nn import losses
 from avanet.nn.gradcheck import TOLERANCES
+from avanet.step import explain_models
 from avanet.step.derivations import DERIVATIONS, EQUATIONS, HALF_SQUARE, KL, Derivation
 from avanet.step.formulas import FORMULAS, to_mathml, with_values
 from avanet.step.scenes import dotted, number, symbols
@@ -61,7 +63,7 @@ def explain(name: str, seed: int = 0, rules: Rules = RULES) -> Explanation:
     Parameters
     ----------
     name : str
-        "eq1" to "eq17", or a name in `avanet.nn.losses.LOSSES`.
+        "eq1" to "eq17", or a name in `avanet.nn.losses.LOSSES` or `avanet.models.MODELS`.
     seed : int
         Of the tiny network, and of the random networks of the checks.
     rules : mapping name -> Rule
@@ -73,6 +75,9 @@ def explain(name: str, seed: int = 0, rules: Rules = RULES) -> Explanation:
         For an unknown name, with the nearest known one.
     """
     name = _known(name)
+    if name in MODELS:
+        derivation, numbers, checks = explain_models.explain_model(name, seed)
+        return Explanation(name, derivation, numbers, checks, ())
     derivation = DERIVATIONS[name]
     return Explanation(
         name, derivation, tuple(_numbers(name, derivation, seed)),
@@ -81,16 +86,17 @@ def explain(name: str, seed: int = 0, rules: Rules = RULES) -> Explanation:
 
 
 def listing() -> str:
-    """Everything that can be explained, a line each."""
-    width = max(map(len, DERIVATIONS)) + 2
-    return "\n".join(f"{name:<{width}}{entry.title}" for name, entry in DERIVATIONS.items())
+    """Everything that can be explained, a line each: equations, losses, models."""
+    titles = {name: entry.title for name, entry in DERIVATIONS.items()} | explain_models.titles()
+    width = max(map(len, titles)) + 2
+    return "\n".join(f"{name:<{width}}{title}" for name, title in titles.items())
 
 
 def _known(name: str) -> str:
     """eq6 from eq6, Eq. 6 or 6."""
     short = re.sub(r"^(eq)?\W*(\d+)$", r"eq\2", name.strip().lower())
-    if short not in DERIVATIONS:
-        raise unknown_name("equation or loss", name, DERIVATIONS)
+    if short not in DERIVATIONS and short not in MODELS:
+        raise unknown_name("equation, loss or model", name, [*DERIVATIONS, *MODELS])
     return short
 
 

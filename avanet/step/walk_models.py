@@ -310,7 +310,8 @@ def _no_derivative(record) -> str:
     if not any(flat([list(layer.values()) for layer in record["gradient"]])):
         return ("the gradient is zero here, so that nothing moves: its units are off (ReLU) or "
                 "dropped; another --seed or a wider --net shows more")
-    return "no sum of the reported losses has this gradient: no numerical derivative beside it"
+    return ("no sum of the reported losses has this gradient: a unit that sits at the corner of "
+            "its ReLU has no derivative; another --seed shows one")
 
 
 def flat(values) -> list[float]:

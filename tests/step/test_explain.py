@@ -13,7 +13,7 @@ from avanet.ava.rules import RULES
 from avanet.cli import main
 from avanet.errors import InputError
 from avanet.nn import losses
-from avanet.step import explain
+from avanet.step import explain, explain_models
 from avanet.step.derivations import DERIVATIONS, EQUATIONS, LOSS_FORMULAS
 from avanet.step.scenes import number
 from avanet.verify import engine
@@ -273,3 +273,20 @@ def test_the_command_writes_each_form(pages, capsys, tmp_path):
     assert capsys.readouterr().out == f"wrote {path}\n" and path.stat().st_size > 2000
     assert main(["explain", "eq6", "--html", str(path / "page.html")]) == 2
     assert "cannot write" in capsys.readouterr().err
+
+
+# Models ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["survey-vae", "bigan"])
+def test_a_model_is_explained_with_its_losses_and_checked(name):
+    page_ = explain.explain(name)
+    assert page_.passed and page_.checks and page_.numbers
+    said = explain.text(page_)
+    assert "gradients: " in said and "numerical" in said and "passed: gradients of the" in said
+    assert name in explain.listing() and "\\end{document}" in explain.latex(page_)
+
+
+def test_a_model_s_check_can_fail(monkeypatch):
+    monkeypatch.setattr(explain_models, "TOLERANCE", 0.0)
+    assert not explain.explain("survey-vae").passed

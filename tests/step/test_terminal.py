@@ -394,3 +394,18 @@ def test_bad_arguments_are_one_line(arguments, about, capsys, tmp_path):
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
     assert said.err.startswith("avanet: ") and about in said.err
+
+
+def test_a_scene_higher_than_the_window_is_scrolled():
+    session = Session(start_of().trace(), None, None, 1)
+    session.at = next(k for k, s in enumerate(session.scenes) if len(s.lines) > 12)
+    scene = [str(line) for line in session.scene.lines]
+    top = [line for line, _ in session.lines(14)]
+    assert len(top) <= 14 and "below: up and down arrows" in top[1] and scene[-1] not in str(top)
+    for _ in range(9):
+        session.key("\x1b[B")
+        seen = [line for line, _ in session.lines(14)]
+    assert seen[-3].strip() == scene[-1].strip() and "0 below" in seen[1]
+    session.key("k")
+    assert [line for line, _ in session.lines(14)] != seen
+    assert not any("arrows" in line for line, _ in session.lines(90)[:2])

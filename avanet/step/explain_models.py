@@ -1,0 +1,89 @@
+"""`avanet explain MODEL`: a batched model's losses, their derivation, and what proves it."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from avanet.ava.rules import EXACT
+from avanet.models import MODELS, model_class
+from avanet.step.derivations import LOSS_FORMULAS, Derivation
+from avanet.step.models import trace_model
+from avanet.step.scenes import number
+from avanet.step.small import reduced_images, small_batched
+from avanet.step.trace import Trace
+from avanet.step.walk_models import flat, objective_text
+from avanet.verify.result import Result
+
+NETS = {"dcgan": "16-1-2", "cdcgan": "16-1-2", "classifier": "16-3-2", "lapgan": "16-2-2"}
+TOLERANCE = 1e-7  # of central differences
+DERIVATIVE = "every player's gradient is the derivative of what it lowers, the others frozen"
+
+
+def titles() -> dict[str, str]:
+    """What `avanet explain` without a name says of each model."""
+    return {name: f"the losses of {model_class(name).name} ({model_class(name).paper})"
+            for name in MODELS}
+
+
+def explain_model(name: str, seed: int) -> tuple[Derivation, tuple[str, ...], tuple[Result, ...]]:
+    """A model's derivation, its numbers on a tiny network, and the checks, made now.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be made small enough.
+    """
+    net = NETS.get(name, "4-3-2")
+    images, labels = reduced_images("digits", int(net.split("-")[0]))
+    traced = trace_model(small_batched(name, net, seed=seed), images, labels, 1)
+    step = traced.steps[0]
+    used = dict.fromkeys(event["where"] for event in step["events"] if event["kind"] == "loss")
+    kind = model_class(name)
+    steps = [_paragraph(kind)]
+    steps += [f"{LOSS_FORMULAS[loss].title}: ${LOSS_FORMULAS[loss].formula}$, averaged over the "
+              f"batch (avanet explain {loss})." for loss in used]
+    steps += [f"{method}: {_paragraph(getattr(kind, method))}" for method in dir(kind)
+              if method.endswith("gradients") and inspect.getdoc(getattr(kind, method))]
+    steps += ["The gradient of a loss by a network's output goes back layer by layer: times the "
+              "slope of an activation, and by a dense layer $\\frac{\\partial L}{\\partial W} = "
+              "x^T \\delta$, with $\\delta W^T$ to what lies before it.",
+              *(f"The {key} takes a step of {record['optimiser']['name']}."
+                for key, record in step["players"].items())]
+    derivation = Derivation(
+        f"What each player of {name} lowers ({kind.paper})",
+        " + ".join(LOSS_FORMULAS[loss].formula for loss in used) or "L", "", tuple(steps), EXACT,
+        DERIVATIVE)
+    return derivation, tuple(_numbers(traced, net)), tuple(_checks(step))
+
+
+def _paragraph(thing: Any) -> str:
+    """The first paragraph of a docstring in one line; $ would begin mathematics."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split()).replace("$", "")
+
+
+def _numbers(traced: Trace, net: str) -> Iterator[str]:
+    step = traced.steps[0]
+    yield f"{traced.model['name']}, a network {net}, on the first digits."
+    for name, value in step["losses"].items():
+        yield f"{name} = {number(value)}"
+    for key, record in step["players"].items():
+        if record["objective"] is None:
+            yield f"The {key}'s gradient is zero here, or at the corner of a ReLU: no derivative."
+            continue
+        a, b = ([v for layer in record[part] for v in flat(list(layer.values()))]
+                for part in ("gradient", "numerical"))
+        place = max(range(len(a)), key=lambda k: abs(a[k]))
+        o = record["objective"]
+        yield (f"The {key} lowers {objective_text(o['weights'])}: {number(o['before'])} before its "
+               f"step, {number(o['after'])} after. Largest derivative by a weight: closed form "
+               f"{number(a[place])}, numerical {number(b[place])}.")
+
+
+def _checks(step) -> Iterator[Result]:
+    for key, record in step["players"].items():
+        if record["objective"]:
+            yield Result(
+                name=f"gradients of the {key}", equation="-",
+                objective=objective_text(record["objective"]["weights"]), grade=EXACT,
+                method="central", error=record["agrees"], tolerance=TOLERANCE,
+                passed=record["agrees"] <= TOLERANCE, note="all weights, others frozen")
