@@ -1,5 +1,6 @@
 """Conditional GANs: the fully connected and the convolutional one, given labels."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from avanet.models.labels import one_hot
 class Conditional(AdversarialModel):
     """D(x|y) and G(z|y): the label joins both inputs, as one-hot values, or as planes of an image.
 
+    They are scaled by sqrt(classes), so that their mean square is 1, like that of z; unscaled, the
+    first layers hardly hear them. (Mirza and Osindero give y a wider layer of its own.)
+
     Goes before the model that it conditions. The config has a field `classes`. The fake term is
     -log(1 - D(G(z|y)|y)), of the same y; the survey prints D(G(z|y)) alone.
 
@@ -23,11 +27,10 @@ class Conditional(AdversarialModel):
         return self._config.classes
 
     def seed(self, z, labels=None):
-        return np.concatenate([z, one_hot(labels, self.extra, self.name, z.dtype)], axis=1)
+        return np.concatenate([z, self.told(labels)], axis=1)
 
     def judged(self, x, labels=None):
-        x = super().judged(x)
-        y = one_hot(labels, self.extra, self.name, x.dtype)
+        x, y = super().judged(x), self.told(labels)
         if x.ndim == 4:
             y = np.broadcast_to(y[:, None, None], (*x.shape[:3], self.extra))
         return np.concatenate([x, y], axis=-1)
@@ -35,6 +38,10 @@ class Conditional(AdversarialModel):
     def decode(self, Z, labels=0) -> np.ndarray:
         """Images G(z|y) of draws Z (N, n); `labels` one for all or N of them."""
         return super().decode(Z, np.broadcast_to(labels, len(Z)))
+
+    def told(self, labels) -> np.ndarray:
+        """y, (N, classes): sqrt(classes) in the label's column."""
+        return math.sqrt(self.extra) * one_hot(labels, self.extra, self.name, self.dtype)
 
     def sample(self, n: int, random_state: int = 0, labels=None) -> np.ndarray:
         """n images G(z|y); `labels` one for all or n of them, by default 0, 1, ... in turn."""

@@ -12,11 +12,14 @@ def rectified(*widths: int) -> list[Layer]:
 
 
 def batch_normed(*widths: int) -> list[Layer]:
-    """Dense layers of these widths, batch norm and leaky ReLU after all but the last."""
+    """Dense layers of these widths, batch norm and leaky ReLU after all but the last.
+
+    Batch norm takes a bias before it away again, so only the last layer has one.
+    """
     layers: list[Layer] = []
-    for n_in, n_out in zip(widths, widths[1:]):
-        layers += [Dense(n_in, n_out), BatchNorm(n_out), LeakyReLU(0.2)]
-    return layers[:-2]
+    for n_in, n_out in zip(widths[:-1], widths[1:-1]):
+        layers += [Dense(n_in, n_out, biases=None), BatchNorm(n_out), LeakyReLU(0.2)]
+    return [*layers, Dense(*widths[-2:])]
 
 
 def dropped(*widths: int, rate: float) -> list[Layer]:

@@ -128,6 +128,8 @@ def joined(x: np.ndarray, below: np.ndarray | None) -> np.ndarray:
 
 def detail_layers(channels: int, width: int):
     """From l_k and a plane of noise to details of the same size."""
-    return [Conv2D(channels + 1, width, 5, 1, "same"), BatchNorm(width), LeakyReLU(0.2),
-            Conv2D(width, width, 5, 1, "same"), BatchNorm(width), LeakyReLU(0.2),
-            Conv2D(width, channels, 5, 1, "same")]
+    layers = []
+    for n_in in (channels + 1, width):
+        layers += [Conv2D(n_in, width, 5, 1, "same", biases=None), BatchNorm(width),
+                   LeakyReLU(0.2)]
+    return [*layers, Conv2D(width, channels, 5, 1, "same")]

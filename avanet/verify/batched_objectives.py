@@ -89,16 +89,18 @@ def elbo(s: Scene):
 
 def _generated(s: Scene):
     """G(z), or G(z|y)."""
-    return s.run("generator", np.concatenate([s.normal(s.config.latent), s.y], axis=1))
+    y = np.sqrt(s.y.shape[1]) * s.y
+    return s.run("generator", np.concatenate([s.normal(s.config.latent), y], axis=1))
 
 
 def _judged(s: Scene, x):
     """The logits of D(x), or D(x|y): y beside a flat image, or as planes behind its channels."""
+    y = np.sqrt(s.y.shape[1]) * s.y
     if s.players["discriminator"].input_shape[1:]:
-        planes = [x, *(np.ones((*x.shape[:3], 1)) * s.y[:, k].reshape(-1, 1, 1, 1)
-                       for k in range(s.y.shape[1]))]
+        planes = [x, *(np.ones((*x.shape[:3], 1)) * y[:, k].reshape(-1, 1, 1, 1)
+                       for k in range(y.shape[1]))]
         return s.run("discriminator", np.concatenate(planes, axis=3))
-    return s.run("discriminator", np.concatenate([x.reshape(len(x), -1), s.y], axis=1))
+    return s.run("discriminator", np.concatenate([x.reshape(len(x), -1), y], axis=1))
 
 
 def gan_discriminator(s: Scene):
