@@ -153,8 +153,8 @@ def clouds(name: str, panels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> di
     def draw(figure):
         for axes, (title, (points, classes)) in zip(
                 figure.subplots(1, len(panels), squeeze=False).flat, panels.items()):
-            drawn = axes.scatter(*points.T, s=4, c=classes if len(classes) else None,
-                                 cmap="tab10", linewidths=0)
+            colours = {"c": classes, "cmap": "tab10"} if len(classes) else {}
+            drawn = axes.scatter(*points.T, s=4, linewidths=0, **colours)
             if len(classes):
                 axes.legend(*drawn.legend_elements(num=None), frameon=False, fontsize=8,
                             loc="center left", bbox_to_anchor=(1, 0.5))

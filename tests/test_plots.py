@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from avanet import plots
 from avanet.errors import InputError
 from avanet.plots import (
     PANELS, MissingExtra, _bars, contact_sheet, figure5, grid_pixels, image_grid,
@@ -126,3 +127,35 @@ def test_a_grid_of_images_enlarged_by_whole_factors():
 @pytest.mark.parametrize("channels, shape", [(1, (10, 10)), (3, (10, 10, 3)), (2, (10, 10))])
 def test_a_grid_of_other_channels(channels, shape):
     assert grid_pixels(np.zeros((4, 2, 2, channels))).shape == shape
+
+
+CURVES = {"one": [plots.Curve("ours", [1, 2, 3], [3.0, 2.0, 1.0]),
+                  plots.Curve("published", [1, 2, 3], [3.0, 2.5, 2.0], 1, True)],
+          "two": [plots.Curve("ours", [1, 2], [0.0, 1.0], 2)]}
+
+
+def test_curves_and_clouds_are_pictures_and_the_same_every_time():
+    pytest.importorskip("matplotlib")
+    points = np.random.default_rng(0).standard_normal((30, 2))
+    for draw in (lambda: plots.curves("losses", CURVES, "step", "loss"),
+                 lambda: plots.clouds("losses", {"a": (points, np.arange(30) % 3),
+                                                 "b": (points, np.zeros(0, int))})):
+        files = draw()
+        assert list(files) == ["losses.png", "losses.svg"]
+        Image.open(io.BytesIO(files["losses.png"])).load()
+        assert files == draw()
+
+
+def test_a_legend_names_every_curve():
+    pytest.importorskip("matplotlib")
+    svg = plots.curves("losses", CURVES, "step", "loss")["losses.svg"].decode()
+    for text in ("ours", "published", "one", "two", "step"):
+        assert f"<!-- {text} -->" in svg
+
+
+@pytest.mark.parametrize("draw", [lambda: plots.curves("losses", CURVES, "step", "loss"),
+                                  lambda: plots.clouds("losses", {})])
+def test_without_matplotlib_the_figure_is_named(draw, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(plots.MissingExtra, match="losses.png and losses.svg not drawn"):
+        draw()

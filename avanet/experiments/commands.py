@@ -15,6 +15,8 @@ def add_reproduce(verbs) -> None:
     what = reproduce.add_subparsers(title="what", metavar="NAME", required=True)
     _add_bm(what)
     _add_gan_theory(what)
+    _add_vaegan(what)
+    _add_survey(what)
 
 
 def _add_bm(what):
@@ -53,6 +55,50 @@ def _reproduce_gan_theory(args) -> int:
     gan_theory.reproduce(gan_theory.Request(args.scale, args.seeds, args.jobs, args.out,
                                             args.fresh))
     return DONE
+
+
+def _add_vaegan(what):
+    vaegan = what.add_parser("vaegan", help="Tables 1-4 and Figures 10-17 of the VAE-GAN paper")
+    _add_data(vaegan, "mnist")
+    vaegan.add_argument("--scale", default="default", choices=SCALES,
+                        help="quick: 1 seed, 2 epochs; default: 5 seeds, 10 epochs, and the search "
+                             "for what is open in the denoising tables; paper: 11 seeds")
+    vaegan.add_argument("--seeds", type=count, metavar="N", help="seeds 0..N-1; default: by scale")
+    _add_jobs(vaegan)
+    _add_folder(vaegan, "runs/vaegan-DATA, for --scale quick runs/vaegan-DATA-quick")
+    vaegan.set_defaults(verb=_reproduce_vaegan)
+
+
+def _reproduce_vaegan(args) -> int:
+    from avanet.experiments import vaegan
+    vaegan.reproduce(vaegan.Request(
+        data=args.data, data_dir=args.data_dir, scale=args.scale, seeds=args.seeds, jobs=args.jobs,
+        out=args.out, fresh=args.fresh))
+    return DONE
+
+
+def _add_survey(what):
+    survey = what.add_parser("survey", help="Figures 10-13 of the survey: VAE and DCGAN samples")
+    _add_data(survey, "mnist and fashion-mnist")
+    survey.add_argument("--scale", default="default", choices=SCALES,
+                        help="epochs of VAE and DCGAN: quick 2 and 1, default 10 and 3, paper 10 "
+                             "and 180; a larger scale goes on from a smaller one")
+    _add_folder(survey, "runs/survey")
+    survey.set_defaults(verb=_reproduce_survey, out="runs/survey")
+
+
+def _reproduce_survey(args) -> int:
+    from avanet.experiments import survey
+    survey.reproduce(survey.Request(data=args.data, data_dir=args.data_dir, scale=args.scale,
+                                    out=args.out, fresh=args.fresh))
+    return DONE
+
+
+def _add_data(verb, default):
+    verb.add_argument("--data", metavar="NAME|PATH", help=f"default: {default}, if there, else "
+                      "digits, the bundled set")
+    verb.add_argument("--data-dir", metavar="FOLDER",
+                      help="root of the named sets (default: AVANET_DATA, or a user cache)")
 
 
 def _add_jobs(verb):

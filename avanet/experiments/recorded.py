@@ -12,7 +12,7 @@ from avanet.errors import InputError, unknown_name
 from avanet.files import told
 from avanet.folder import Line, decode, read_lines
 
-EXPERIMENTS = {"bm": "avanet.experiments.bm",
+EXPERIMENTS = {"bm": "avanet.experiments.bm", "vaegan": "avanet.experiments.vaegan",
                "gan-theory": "avanet.experiments.gan_theory"}
 LOGS = {"results.jsonl": None, "log.jsonl": ("epoch",)}  # and the fields that tell lines apart
 ELSEWHERE = "; give the folder of a run"

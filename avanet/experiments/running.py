@@ -1,10 +1,12 @@
 """What every reproduction needs before it runs: where its cells run, and what there is to say."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from avanet.data.named import locate
 from avanet.experiments.recorded import other_versions
 from avanet.experiments.sweep import OpenPool, SpawnedWorkers
 from avanet.progress import estimate
@@ -32,3 +34,17 @@ def tell_estimate(seconds_per_cell: float, cells: int, jobs: int) -> None:
     """Say on stderr how long the missing cells will take."""
     print(f"{cells} cells on {jobs} worker{'s' if jobs > 1 else ''}: "
           f"{estimate(seconds_per_cell, cells, jobs)}", file=sys.stderr)
+
+
+def found(names: Sequence[str], root: str | None) -> list[str]:
+    """Those of the named sets that are in the root folder, else the bundled digits, with a note."""
+    there = [name for name in names if locate(name, root)]
+    if not there:
+        print(f"note: {' or '.join(names)} not found (--data-dir, AVANET_DATA, or avanet data "
+              f"download {names[0]}): running on digits, the bundled set", file=sys.stderr)
+    return there or ["digits"]
+
+
+def slug(source: str) -> str:
+    """A data set's name or path as part of a file name."""
+    return Path(source).resolve().stem

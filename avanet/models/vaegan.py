@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from avanet.data.batches import gaussian_noise
-from avanet.errors import InputError
 from avanet.models import base
-from avanet.models.adversarial import as_fake, as_real
+from avanet.models.adversarial import as_real, tell_apart
 from avanet.models.latent import (
     LatentModel, reparameterise, reparameterise_backward, split_code,
 )
@@ -37,12 +36,8 @@ class Config(base.Config):
 
     def __post_init__(self):
         super().__post_init__()
-        if min(self.latent, self.discriminator_hidden) < 1 or self.hidden < 0:
-            raise InputError("latent and discriminator_hidden must be at least 1, hidden not "
-                             f"negative, got {self.latent}, {self.discriminator_hidden} and "
-                             f"{self.hidden}")
-        if not self.adversarial >= 0:
-            raise InputError(f"adversarial must not be negative, got {self.adversarial}")
+        self.at_least(1, "latent", "discriminator_hidden")
+        self.at_least(0, "hidden", "adversarial")
 
 
 class VAEGAN(LatentModel):
@@ -107,25 +102,19 @@ class VAEGAN(LatentModel):
         epsilon = self.normal(rng, *mu.shape)
         v, decoder_caches = decoder.forward(reparameterise(mu, log_var, epsilon), True, rng)
         fake, _ = self.output.forward(v)
-        d_real, real_caches = discriminator.forward(batch.target, True, rng)
-        d_fake, fake_caches = discriminator.forward(fake, True, rng)
+        apart, verdicts = tell_apart(discriminator, batch.target, fake, rng)
 
         reconstruction, dv = binary_cross_entropy_from_logits(v, batch.target)
-        adversarial, d_adversarial = as_real(d_fake)
-        dfake = discriminator.propagate(weight * d_adversarial, fake_caches)
+        adversarial, d_adversarial = as_real(verdicts.fake)
+        dfake = discriminator.propagate(weight * d_adversarial, verdicts.fake_caches)
         dv += self.output.propagate(dfake, fake)
         dz = decoder.backward(dv, decoder_caches)
         kl, (kl_mu, kl_log_var) = gaussian_kl_from_log_variance(mu, log_var)
         dmu, dlog_var = reparameterise_backward(dz, log_var, epsilon)
         encoder.accumulate(np.concatenate([dmu + kl_mu, dlog_var + kl_log_var], axis=1),
                            encoder_caches)
-
-        real, d_of_real = as_real(d_real)
-        false, d_of_fake = as_fake(d_fake)
-        discriminator.accumulate(d_of_real, real_caches)
-        discriminator.accumulate(d_of_fake, fake_caches)
         return {"reconstruction": float(reconstruction), "kl": float(kl),
-                "adversarial": float(adversarial), "discriminator": float(real + false)}
+                "adversarial": float(adversarial), "discriminator": apart}
 
     def evaluate(self, batch, rng):
         """Reconstruction error and KL at z = mu, in evaluation mode: their sum is the test loss."""
@@ -149,7 +138,7 @@ class DenoisingConfig(Config):
 
     def __post_init__(self):
         super().__post_init__()
-        gaussian_noise(self.noise)
+        self.at_least(0, "noise")
 
 
 class DenoisingVAEGAN(VAEGAN):

@@ -56,6 +56,10 @@ PAIRS: Objectives = {"gradients": {
 CODES: Objectives = {"gradients": {
     "encoder": o.aae_autoencoder, "decoder": o.aae_autoencoder,
     "discriminator": o.aae_discriminator}}
+VAEGAN: Objectives = {"gradients": {"encoder": o.vaegan_autoencoder,
+                                    "decoder": o.vaegan_autoencoder,
+                                    "discriminator": o.vaegan_discriminator}}
+SMALL_VAEGAN: dict[str, Any] = DENSE | {"discriminator_hidden": 3, "adversarial": 0.7}
 CASES = (
     Case("survey-vae", {"elbo_gradients": {"encoder": o.elbo, "decoder": o.elbo}},
          DENSE | {"annealing": "linear"}),
@@ -71,6 +75,9 @@ CASES = (
     Case("aae", CODES, DENSE | {"adversarial": 0.7, "dropout": 0.2}),
     Case("aae", CODES, DENSE | {"prior": "mixture", "classes": 4}),
     Case("aae", CODES, DENSE | {"prior": "mixture", "classes": 3, "labels": True}),
+    Case("vaegan", VAEGAN, SMALL_VAEGAN | {"batch_norm": True}),
+    Case("vaegan", VAEGAN, SMALL_VAEGAN | {"batch_norm": False}),
+    Case("denoising-vaegan", VAEGAN, SMALL_VAEGAN | {"batch_norm": True}),
     Case("savae", SAVAE, {"latent": 2, "width": 1, "hidden": 3, "classes": 3, "beta": 0.3}),
 )
 

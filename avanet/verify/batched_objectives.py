@@ -74,13 +74,18 @@ def classifier(s: Scene):
 
 # Variational --------------------------------------------------------------------------------------
 
-def elbo(s: Scene):
-    """-E_q[log p(x|z)] + beta KL(q(z|x) || N(0, I))"""
+def _inferred(s: Scene):
+    """The net inputs of x', and KL(q(z|x) || N(0, I))."""
     n = s.config.latent
     code = s.run("encoder", s.batch.x)
     mu, sigma = code[:, :n], np.exp(code[:, n:] / 2)
-    v = s.run("decoder", mu + sigma * s.normal(n))
     kl = (mu * mu + sigma * sigma - 1 - 2 * np.log(sigma)).sum() / 2 / len(mu)
+    return s.run("decoder", mu + sigma * s.normal(n)), kl
+
+
+def elbo(s: Scene):
+    """-E_q[log p(x|z)] + beta KL(q(z|x) || N(0, I))"""
+    v, kl = _inferred(s)
     beta = min(2 * s.model.n_steps_ / s.model.total_steps_, 1)  # linear annealing
     return cross_entropy(v, s.batch.target) + beta * kl
 
@@ -218,6 +223,24 @@ def aae_autoencoder(s: Scene):
 def aae_discriminator(s: Scene):
     """-E_p(z)[log D(z)] - E[log(1 - D(f(x)))]"""
     _, v_real, v_fake = _aae(s)
+    return -np.mean(log_logistic(v_real)) - np.mean(log_logistic(-v_fake))
+
+
+# VAE-GAN ------------------------------------------------------------------------------------------
+
+def vaegan_autoencoder(s: Scene):
+    """BCE(x', x) + KL(q(z|x) || N(0, I)) + lambda BCE(d(x'), 1)"""
+    v, kl = _inferred(s)
+    judged = s.run("discriminator", 1 / (1 + np.exp(-v)))
+    return (cross_entropy(v, s.batch.target) + kl
+            - s.config.adversarial * np.mean(log_logistic(judged)))
+
+
+def vaegan_discriminator(s: Scene):
+    """BCE(d(x), 1) + BCE(d(x'), 0)"""
+    v, _ = _inferred(s)
+    v_real = s.run("discriminator", s.batch.target)
+    v_fake = s.run("discriminator", 1 / (1 + np.exp(-v)))
     return -np.mean(log_logistic(v_real)) - np.mean(log_logistic(-v_fake))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from avanet.verify import batched, compiled, engine, equations, models, vaegan
+from avanet.verify import batched, compiled, engine, equations, models
 from avanet.verify import objectives as o
 from avanet.verify.result import Item, Outcome, Result, run, within
 
@@ -23,7 +23,7 @@ def items() -> list[Item]:
     leaning = Item("leaning term, true gradient in Psi", "Eq. 9", "-||x - x'||^2 / 2 by Psi",
                    "heuristic", "complex", 0.0, check_leaning_term)
     return [*engine.items(), *equations.items(), leaning, *models.items(), *batched.items(),
-            *vaegan.items(), *compiled.items()]
+            *compiled.items()]
 
 
 def verify(seed: int = 0) -> list[Result]:
