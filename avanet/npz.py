@@ -10,7 +10,7 @@ import numpy as np
 
 MAX_BYTES = 2**32  # of one file's arrays once unpacked: 4 GiB
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError,
-           tokenize.TokenError)
+           SyntaxError, TypeError, LookupError, tokenize.TokenError)
 
 
 def read_arrays(archive: zipfile.ZipFile, wanted: Callable[[str], bool] = lambda key: True,

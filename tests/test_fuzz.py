@@ -119,8 +119,11 @@ def test_a_model_file_whose_header_announces_a_giant(tmp_path, setting, value):
 
 # Found by the long mode -----------------------------------------------------------------------
 
-def test_an_npy_header_that_is_no_python(tmp_path):
-    data = npy((1,)).replace(b"'descr': ", b"'descr'A ")
+@pytest.mark.parametrize("old, new", [
+    (b"'descr': ", b"'descr'A "), (b"{'descr", b"  0descr"), (b"(1,)", b"(1,,"),
+    (b"'<f4'", b"['<f'")])
+def test_an_npy_header_that_is_no_python(tmp_path, old, new):
+    data = npy((1,)).replace(old, new)
     assert "is damaged" in refused(read_npz, zipped(tmp_path / "x.npz", x_train=data))
 
 
