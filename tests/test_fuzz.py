@@ -127,6 +127,21 @@ def test_an_npy_header_that_is_no_python(tmp_path, old, new):
     assert "is damaged" in refused(read_npz, zipped(tmp_path / "x.npz", x_train=data))
 
 
+def test_a_picture_larger_than_the_memory(tmp_path, monkeypatch):
+    from PIL import Image
+
+    from avanet.data import FolderImages, images
+
+    def full(shape, dtype):
+        raise MemoryError
+
+    Image.new("L", (4, 4)).save(tmp_path / "x.png")
+    monkeypatch.setattr(images.np, "empty", full)
+    for read in (lambda: read_folder(tmp_path), lambda: FolderImages(tmp_path)[:]):
+        with pytest.raises(InputError, match="no memory for 1 x 4 x 4: give --size"):
+            read()
+
+
 def test_names_that_are_no_list(tmp_path):
     np.savez(tmp_path / "x.npz", x_train=np.zeros((1, 2, 2)), class_names=np.array("a"))
     assert read_npz(tmp_path / "x.npz").class_names == ("a",)

@@ -91,13 +91,18 @@ def _read(folder: Path, source: str, size: tuple[int, int] | None) -> ImageSet:
     for path, other in zip(paths, sizes):
         if not size and other != (width, height):
             raise InputError(_different(paths[0], (width, height), path, other))
-    try:
-        pixels = np.empty((len(paths), height, width, 3), np.float32)
-    except MemoryError:
-        raise InputError(f"no memory for {len(paths)} x {width} x {height}: give --size") from None
+    pixels = _room(len(paths), (width, height))
     for picture, path in zip(pixels, paths):
         picture[:] = _read_image(path, (width, height))
     return ImageSet(pixels, tuple(path.name for path in paths), source)
+
+
+def _room(n: int, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Where n RGB images of a size (width, height) go; InputError if there is no memory."""
+    try:
+        return np.empty((n, size[1], size[0], 3), np.float32)
+    except MemoryError:
+        raise InputError(f"no memory for {n} x {size[0]} x {size[1]}: give --size") from None
 
 
 class FolderImages:
@@ -141,7 +146,7 @@ class FolderImages:
 
     def __getitem__(self, indices) -> NDArray[np.float32]:
         chosen = np.arange(len(self))[indices]
-        pixels = np.empty((len(chosen), *self.shape[1:]), np.float32)
+        pixels = _room(len(chosen), self._size)
         for picture, i in zip(pixels, chosen):
             picture[:] = self._read(self._paths[i])
         return pixels
