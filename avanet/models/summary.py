@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from math import prod
 
+from avanet.errors import InputError
 from avanet.models.base import Model
 from avanet.nn import Concatenate, Container, Dense, Residual
 from avanet.nn.conv import Convolution, ConvTranspose2D
@@ -22,7 +23,11 @@ def layer_table(model: Model) -> Table:
         rows.append([name, "input", _sizes(shape), "", ""])
         parameters += player.params.size
         for layer in player.layers:
-            work, shape = flops(layer, shape), layer.output_shape(shape)
+            try:
+                work, shape = flops(layer, shape), layer.output_shape(shape)
+            except ValueError as error:
+                raise InputError(f"{model.name}: the input of {name} is not known from that of its "
+                                 f"layers ({error})") from None
             total += work
             rows.append(["", layer.name, _sizes(shape), f"{parameters_of(layer):,}", f"{work:,}"])
     rows.append(["all", "", "", f"{parameters:,}", f"{total:,}"])
