@@ -160,12 +160,12 @@ class Trial(NamedTuple):
 
 
 def trials(search: Sequence[Line]) -> list[Trial]:
-    """Every setting that was searched, the nearest first."""
+    """Every setting that was searched, normal and with batch norm; the nearest first."""
     found = []
     for setting in GRID:
         lines = [line for line in search if "stopped" not in line
                  and all(line[name] == value for name, value in setting.items())]
-        if lines:
+        if len(lines) == len(NORMS):
             found.append(Trial(setting, off_by(lines, "average", "average"),
                                off_by(lines, "test", "test"), off_by(lines, "test", "test_clean")))
     return sorted(found, key=lambda trial: trial.off)
