@@ -28,7 +28,7 @@ from avanet.nn import Conv2D, ConvTranspose2D, Dense, Sequential
 CHECKED = 32  # images of a batch where models are compared
 AGREEMENT = 1e-3   # largest difference, relative to the largest value of an array
 BETTER, DEFAULT, SHARE = 1.0, 1.5, 0.7  # goals: times PyTorch's better format, its default; ceiling
-CLOCK = time.perf_counter
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 PARTS = ("conv", "models")
 
 
@@ -94,24 +94,24 @@ def can_compile() -> bool:
     return any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++")))
 
 
-def best_times(runners, repeats: int, least: float = 0.05) -> list[float]:
-    """Best wall time of a call of each, in seconds, each timing at least `least` seconds long.
+def best_times(runners, how, least: float = 0.05) -> list[float]:
+    """Best time of a call of each, in seconds, each timing at least `least` seconds long.
 
     They take turns, so that a busy machine hits all.
     """
-    counts = []
+    clock, counts = CLOCKS[how.clock], []
     for run in runners:
         run()
-        start = CLOCK()
+        start = clock()
         run()
-        counts.append(max(1, round(least / (CLOCK() - start))))
+        counts.append(max(1, round(least / (clock() - start))))
     best = [np.inf] * len(runners)
-    for _ in range(repeats):
+    for _ in range(how.repeats):
         for k, run in enumerate(runners):
-            start = CLOCK()
+            start = clock()
             for _ in range(counts[k]):
                 run()
-            best[k] = min(best[k], (CLOCK() - start) / counts[k])
+            best[k] = min(best[k], (clock() - start) / counts[k])
     return best
 
 
@@ -173,7 +173,7 @@ class Ours:
         return [first], [first, other, (length, patches, wide)]
 
 
-def measure_conv(shape: Shape, repeats: int) -> dict[str, Any]:
+def measure_conv(shape: Shape, how) -> dict[str, Any]:
     """Check, then time one convolution in all ways."""
     import torch_deep
     ours = Ours(shape)
@@ -184,7 +184,7 @@ def measure_conv(shape: Shape, repeats: int) -> dict[str, Any]:
                            "difference": difference}
     for what, shapes in zip(("forward", "both"), ours.products()):
         times = best_times([getattr(ours, what), *(getattr(side, what) for side in theirs),
-                            Products(shapes)], repeats)
+                            Products(shapes)], how)
         row[what] = figures(times[0], dict(zip(torch_deep.FORMATS, times[1:])), times[-1])
         row[what]["gflops"] = flops(shapes) / 1e9
     return row
@@ -260,7 +260,7 @@ def flat(arrays):
     return [np.concatenate([array.ravel() for array in arrays])]
 
 
-def measure_model(task: Task, repeats: int, with_compile: bool) -> dict[str, Any]:
+def measure_model(task: Task, how, with_compile: bool) -> dict[str, Any]:
     """Check, then time a training step in all ways."""
     import torch_deep
     difference = check_model(task)
@@ -274,7 +274,7 @@ def measure_model(task: Task, repeats: int, with_compile: bool) -> dict[str, Any
     if with_compile:
         sides["compiled"] = make(model, batch, False, True).step
     ours, *theirs, ceiling = best_times(
-        [lambda: model.step(batch), *sides.values(), Products(shapes)], repeats)
+        [lambda: model.step(batch), *sides.values(), Products(shapes)], how)
     return {"model": task.model, "batch": task.batch, "difference": difference,
             "gflops": flops(shapes) / 1e9, **figures(ours, dict(zip(sides, theirs)), ceiling)}
 
@@ -366,6 +366,8 @@ def parse(argv) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, metavar="N",
                         help="of both sides (default 1)")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="best of (default 5)")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall",
+                        help="cpu: of this process, where others share the machine; one thread")
     parser.add_argument("--models", default=",".join(MODELS), metavar="A,B,...",
                         help="whose steps and convolutions to measure")
     parser.add_argument("--parts", default=",".join(PARTS), metavar="A,B,...",
@@ -373,6 +375,8 @@ def parse(argv) -> argparse.Namespace:
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here too")
     options = parser.parse_args(argv)
+    if options.clock == "cpu" and options.threads > 1:
+        parser.error("--clock cpu adds up all threads: take it with --threads 1")
     for name, known in (("models", MODELS), ("parts", PARTS)):
         setattr(options, name, getattr(options, name).split(","))
         unknown = set(getattr(options, name)) - set(known)
@@ -395,13 +399,13 @@ def main(argv=None) -> int:
     torch.manual_seed(0)
     result: dict[str, Any] = {"machine": {
         "cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-        "threads": options.threads, "python": platform.python_version(),
+        "threads": options.threads, "clock": options.clock, "python": platform.python_version(),
         "numpy": np.__version__, "torch": torch.__version__}}
     compiles = can_compile() and not options.no_compile
     try:
         with threadpoolctl.threadpool_limits(options.threads):
             if "conv" in options.parts:
-                result["conv"] = [measure_conv(shape, options.repeats) for shape in SHAPES
+                result["conv"] = [measure_conv(shape, options) for shape in SHAPES
                                   if shape.model in options.models]
                 print(report_conv(result["conv"]), end="\n\n", flush=True)
             if "models" in options.parts:
@@ -410,7 +414,7 @@ def main(argv=None) -> int:
                 result["models"] = []
                 print(MODELS_HEAD, flush=True)
                 for task in (task for task in TASKS if task.model in options.models):
-                    result["models"].append(measure_model(task, options.repeats, compiles))
+                    result["models"].append(measure_model(task, options, compiles))
                     print(report_model(result["models"][-1]), flush=True)
     except Unequal as error:
         print(f"not timed: {error}", file=sys.stderr)
