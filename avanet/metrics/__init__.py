@@ -5,6 +5,8 @@
 {'elbo': Estimate(value=-107.9, low=-109.6, high=-106.2), ...}
 """
 
+from avanet.metrics.decomposition import kl_parts
+from avanet.metrics.disentanglement import dci, mig, sap
 from avanet.metrics.evaluation import evaluate
 from avanet.metrics.features import covered, frechet_distance
 from avanet.metrics.intervals import Estimate, bootstrap, mean, proportion
@@ -15,7 +17,7 @@ from avanet.metrics.pictures import (
 )
 
 __all__ = [
-    "Estimate", "bootstrap", "class_shares", "covered", "elbo_parts", "entropy", "evaluate",
-    "frechet_distance", "importance_weighted", "judge", "kl_to_uniform", "mean", "modes",
-    "proportion", "sharpness", "squared_error",
+    "Estimate", "bootstrap", "class_shares", "covered", "dci", "elbo_parts", "entropy", "evaluate",
+    "frechet_distance", "importance_weighted", "judge", "kl_parts", "kl_to_uniform", "mean", "mig",
+    "modes", "proportion", "sap", "sharpness", "squared_error",
 ]
