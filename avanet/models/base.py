@@ -17,7 +17,7 @@ derivative of that player's objective, the others frozen.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -114,7 +114,7 @@ class Model:
 
     # Training ----------------------------------------------------------------------------------
 
-    def start(self, shape: Shape, total_steps: int = 0) -> "Model":
+    def start(self, shape: Shape, total_steps: int = 0) -> Self:
         """Build the players for images of that shape and draw their start values.
 
         total_steps : how many updates the training will have, for schedules; 0 if unknown.
@@ -195,7 +195,7 @@ class Model:
         except NonFiniteError as error:
             raise DivergedError(self.name, step, error.where) from None
 
-    def fit(self, X, y=None) -> "Model":
+    def fit(self, X, y=None) -> Self:
         """Start anew and train for `config.epochs` epochs.
 
         Parameters
@@ -298,7 +298,7 @@ class Model:
                 slot: fitting(tensors, f"{TRAINING}{player}.{slot}", params) for slot in slots})
 
     @classmethod
-    def load(cls, path) -> "Model":
+    def load(cls, path) -> Self:
         """Read a model that `save` wrote, or a checkpoint; never executes anything from the file.
 
         Raises
@@ -314,7 +314,7 @@ class Model:
         return model
 
     @classmethod
-    def from_header(cls, header: Mapping[str, Any]) -> "Model":
+    def from_header(cls, header: Mapping[str, Any]) -> Self:
         """A started model from what `header` gave; ValueError or InputError if it is another's."""
         if header.get("format") != FORMAT:
             raise ValueError(f"expected format {FORMAT}, got {header.get('format')!r}")

@@ -92,8 +92,10 @@ class Classifier(Model):
         """(N,) the most probable class of each image."""
         return self.probabilities(X).argmax(axis=1)
 
-    def score(self, X, y) -> float:
-        """The share of images whose most probable class is theirs."""
+    def score(self, X, y=None) -> float:
+        """The share of images whose most probable class is theirs, of labels y."""
+        if y is None:
+            raise InputError("a classifier is scored against labels: score(X, y)")
         return float((self.predict(X) == np.asarray(y)).mean())
 
     def _network(self) -> Sequential:

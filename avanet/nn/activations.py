@@ -8,7 +8,6 @@ stands beside the table.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -108,7 +107,7 @@ class Rectifier(Activation):
     alpha: float
 
     @property
-    def tame(self):
+    def tame(self) -> bool:  # type: ignore[override]
         return self.alpha <= 1
 
     def forward(self, x):
@@ -152,7 +151,7 @@ class LeakyReLU(Rectifier):
 class ReLU(Rectifier):
     """a(v) = max(v, 0), a' = 1 for v > 0 and 0 otherwise."""
 
-    alpha: ClassVar[float] = 0.0
+    alpha = 0.0
     name = "relu"
 
     def f(self, v):

@@ -1,6 +1,7 @@
 """The door to work value by value in one pass: compiled for large real arrays, else NumPy's."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,11 @@ def large(x: np.ndarray) -> bool:
     return x.dtype.kind == "f" and x.size >= LARGE
 
 
-def kernel(name: str, x: np.ndarray) -> Callable:
+def kernel(name: str, x: np.ndarray) -> Callable[..., Any]:
     """The kernel of that name in `avanet.kernels.elementwise` for arrays like x."""
     from avanet.kernels.elementwise import ELEMENTWISE_KERNELS, PAIRS
-    return ELEMENTWISE_KERNELS[name] if large(x) else PAIRS[name][1]
+    chosen: Any = ELEMENTWISE_KERNELS[name] if large(x) else PAIRS[name][1]
+    return chosen
 
 
 def fused(name: str, x: np.ndarray, *arguments, scalars=()) -> np.ndarray:

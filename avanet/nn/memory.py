@@ -28,7 +28,7 @@ class Pool:
         if size < LARGE:
             return np.empty(shape, dtype)
         memory = self._take(size)
-        array = np.frombuffer(memoryview(memory), dtype, count)
+        array = np.frombuffer(memory.data, dtype, count)
         # every view of the array holds the array itself: it dies after the last of them
         weakref.finalize(array, self._give, memory).atexit = False
         return array.reshape(shape)

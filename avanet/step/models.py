@@ -103,7 +103,7 @@ class _Recorder:
         methods = {name: getattr(self.model, name) for name in names}
         self.model.players_ = {name: traced_network(player, name, self.emit)
                                for name, player in self.players.items()}
-        self.model.apply = self._applied(type(self.model).apply)
+        setattr(self.model, "apply", self._applied(type(self.model).apply))
         for name, method in methods.items():
             setattr(self.model, name, self._phase(method))
         try:
@@ -218,7 +218,8 @@ class _Recorder:
 
     def _losses(self, player: str, params: np.ndarray) -> dict[str, float]:
         """The losses with other parameters of one player, everything else as it was."""
-        model, losses = self.model, {}
+        model = self.model
+        losses: dict[str, float] = {}
         kept = {name: (net.params.copy(), net.grads.copy()) for name, net in self.players.items()}
         buffers = {name: value.copy() for name, value in model._buffers().items()}
         traced, rng = model.players_, model._rng

@@ -279,7 +279,7 @@ def optimiser_lines(told: Mapping[str, Any], g: float, w: float, slots) -> list[
     if told["name"] in ("Adam", "AdamW"):
         (m0, m), (v0, v) = slots["m"], slots["v"]
         m_hat, v_hat = m / (1 - s["beta1"]**t), v / (1 - s["beta2"]**t)
-        lines = [
+        lines: list[str | Ask] = [
             f"m = β1 m + (1 - β1) g = {kept(s['beta1'], m0)} · ({g_}) = {number(m)}",
             f"v = β2 v + (1 - β2) g² = {kept(s['beta2'], v0)} · ({g_})² = {number(v)}",
             f"m̂ = m / (1 - β1^t) = {number(m_hat)}, t = {t}",

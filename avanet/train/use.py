@@ -4,6 +4,7 @@ Each function returns the content of a file.
 """
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,13 +29,13 @@ def needs(model: Model, *abilities: str) -> None:
             raise InputError(f"{model.name} cannot {ability}; those that can: {', '.join(able)}")
 
 
-def samples(model: Model, n: int, seed: int = 0) -> np.ndarray:
+def samples(model: Any, n: int, seed: int = 0) -> np.ndarray:
     """n images (n, H, W, C) in [0, 1]."""
     needs(model, "sample")
     return model.sample(n, seed)
 
 
-def reconstructed(model: Model, images: np.ndarray) -> np.ndarray:
+def reconstructed(model: Any, images: np.ndarray) -> np.ndarray:
     """The images as the model gives them back, in portions."""
     needs(model, "reconstruct")
     return np.concatenate([model.reconstruct(images[at:at + CHUNK])
@@ -50,7 +51,7 @@ def pairs_picture(images: np.ndarray, reconstructions: np.ndarray, columns: int 
     return image_grid(np.concatenate(filled), columns, least=LEAST)
 
 
-def codes(model: Model, split: Split) -> dict[str, np.ndarray]:
+def codes(model: Any, split: Split) -> dict[str, np.ndarray]:
     """mu and sigma^2 (N, n) of every image of a split, its index, and its label if known."""
     needs(model, "encode")
     parts = [model.encode(split.read(slice(at, at + CHUNK)))
@@ -75,7 +76,7 @@ def codes_csv(found: dict[str, np.ndarray]) -> bytes:
 def npz(arrays: dict[str, np.ndarray]) -> bytes:
     """Arrays as the content of an npz file."""
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return file.getvalue()
 
 

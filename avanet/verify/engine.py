@@ -1,16 +1,18 @@
 """Every layer, activation and loss of `avanet.nn`, and whole networks by every method."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from avanet.nn import (
     ACTIVATIONS, AveragePool2D, BatchNorm, Concatenate, Conv2D, ConvTranspose2D, Dense, Dropout,
-    Flatten, InTraining, LayerNorm, Logistic, MaxPool2D, Reshape, Residual, Sequential, Softmax,
-    Tanh, Upsample2D,
+    Flatten, InTraining, LayerNorm, LeakyReLU, Logistic, MaxPool2D, Reshape, Residual,
+    Sequential, Softmax, Tanh, Upsample2D,
 )
 from avanet.nn.conv import Patches
 from avanet.nn.gradcheck import TOLERANCES, check_layer, check_loss, check_network
+from avanet.nn.layers import Layer
 from avanet.nn.losses import LOSSES
 from avanet.verify.result import Item, Outcome, of_report, relative_error, together, within
 
@@ -61,8 +63,8 @@ LAYERS = {
         Concatenate([3, M - 3], [[Dense(3, 2), Tanh()], []]),)),
 }
 BIG = (64, 160)
-COMPILED = {
-    "relu": ACTIVATIONS["relu"], "leaky relu": lambda: ACTIVATIONS["leaky relu"](0.3),
+COMPILED: dict[str, Callable[[], Layer]] = {
+    "relu": ACTIVATIONS["relu"], "leaky relu": lambda: LeakyReLU(0.3),
     "logistic": Logistic, "batch norm": lambda: InTraining(BatchNorm(BIG[1])),
     "batch norm, evaluation": lambda: BatchNorm(BIG[1]), "dropout": lambda: Dropout(0.4),
 }
