@@ -47,6 +47,11 @@ def test_a_result_or_a_refusal(reader, rng, tmp_path_factory):
         assert str(error)
 
 
+def test_the_checkpoint_that_cases_are_made_from_is_valid(tmp_path):
+    found = fuzz.READERS["checkpoint"]
+    found.read(found.valid(tmp_path)[0], tmp_path)
+
+
 def test_a_whole_process_is_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match="'bmm'"):
         fuzz.run_process(["reproduce", "bmm"], tmp_path)
