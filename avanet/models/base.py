@@ -245,6 +245,15 @@ class Model:
         """How far the training is, from 0 to 1; 1 where its length is unknown."""
         return self.n_steps_ / self.total_steps_ if self.total_steps_ else 1.0
 
+    def input_shape(self, player: str) -> tuple[int, ...]:
+        """Of a sample that a player takes; where its layers leave that open, it is an image's."""
+        first = self.players_[player].input_shape
+        if first and all(isinstance(size, int) for size in first):
+            return first
+        if first and isinstance(first[-1], int) and first[-1] != self.shape_[-1]:
+            return (first[-1],) if first[0] is ... else (*self.shape_[:-1], first[-1])
+        return self.shape_
+
     # Keeping -----------------------------------------------------------------------------------
 
     def save(self, path) -> None:

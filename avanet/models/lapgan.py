@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 import numpy as np
 
@@ -75,6 +76,10 @@ class LAPGAN(Model):
             Flatten(), *dropped(m, 2 * c.hidden, c.hidden, 1, rate=c.dropout)]
         return {name: Sequential(layers, rng, self.dtype, name)
                 for name, layers in players.items()}
+
+    def input_shape(self, player):
+        shape, k = super().input_shape(player), int(player.lstrip(ascii_lowercase))
+        return shape if len(shape) < 3 else (shape[0] >> k, shape[1] >> k, shape[2])
 
     def update(self, batch, rng):
         losses = self.gradients(batch, rng)

@@ -84,6 +84,14 @@ class SAVAE(LatentModel):
         self.apply("decoder")
         return losses
 
+    def input_shape(self, player):
+        if player not in ENCODER:
+            return super().input_shape(player)
+        shape = self.shape_
+        for name in ENCODER[:ENCODER.index(player)]:
+            shape = self.players_[name].output_shape(shape)
+        return shape
+
     def adopt(self, other: "SAVAE") -> None:
         """Take over encoder and classifier of a model that has finished step 1."""
         for name in (*ENCODER, "classifier"):

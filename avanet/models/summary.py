@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from math import prod
 
-from avanet.errors import InputError
 from avanet.models.base import Model
 from avanet.nn import Concatenate, Container, Dense, Residual
 from avanet.nn.conv import Convolution, ConvTranspose2D
 from avanet.nn.layers import Layer, Shape
-from avanet.nn.network import Sequential
 from avanet.tables import Table
 
 NOTE = ("FLOPs: of one image's forward pass, 2 for each multiply-add of dense layers and "
@@ -19,30 +17,16 @@ def layer_table(model: Model) -> Table:
     """The layers of a started model, player by player."""
     rows, parameters, total = [], 0, 0
     for name, player in model.players_.items():
-        shape = input_shape(player, model.shape_)
+        shape = model.input_shape(name)
         rows.append([name, "input", _sizes(shape), "", ""])
         parameters += player.params.size
         for layer in player.layers:
-            try:
-                work, shape = flops(layer, shape), layer.output_shape(shape)
-            except ValueError as error:
-                raise InputError(f"{model.name}: the input of {name} is not known from that of its "
-                                 f"layers ({error})") from None
+            work, shape = flops(layer, shape), layer.output_shape(shape)
             total += work
             rows.append(["", layer.name, _sizes(shape), f"{parameters_of(layer):,}", f"{work:,}"])
     rows.append(["all", "", "", f"{parameters:,}", f"{total:,}"])
     return Table(f"{model.name} on images of {_sizes(model.shape_)}",
                  ["player", "layer", "output", "parameters", "FLOPs"], rows, labels=3, note=NOTE)
-
-
-def input_shape(player: Sequential, image: Shape) -> Shape:
-    """Of a sample that a player takes: an image's where its layers leave that open."""
-    first = player.input_shape
-    if first and all(isinstance(size, int) for size in first):
-        return first
-    if first and isinstance(first[-1], int) and first[-1] != image[-1]:
-        return (first[-1],) if first[0] is ... else (*image[:-1], first[-1])
-    return image
 
 
 def parameters_of(layer: Layer) -> int:

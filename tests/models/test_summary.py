@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avanet.models import AVA_MODELS, MODELS, model_class
-from avanet.models.summary import flops, input_shape, layer_table, parameters_of
+from avanet.models.summary import flops, layer_table, parameters_of
 from avanet.nn import (
     BatchNorm, Chain, Concatenate, Conv2D, ConvTranspose2D, Dense, ReLU, Residual, Sequential,
 )
@@ -37,8 +37,8 @@ def test_the_table_is_true_of_every_model(name):
     assert table.rows[-1][3] == f"{total:,}"
     counted = sum(int(row[3].replace(",", "")) for row in table.rows[:-1] if row[3])
     assert counted == total
-    for player in model.players_.values():
-        shape = input_shape(player, model.shape_)
+    for each, player in model.players_.items():
+        shape = model.input_shape(each)
         y, _ = player.forward(np.zeros((2, *shape), model.dtype))
         assert y.shape[1:] == player.output_shape(shape)
 
