@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
+COMPILE = ("import sys; from avanet.ava.warmup import is_warm, warmup; "
+           "is_warm(sys.argv[1]) or warmup(sys.argv[1:])")
 AUTHORS_IMAGES = ROOT / "../shared/data/orbit-100x64"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
@@ -31,6 +33,13 @@ def run_python(*arguments, **options):
         finally:
             process.kill()
     return process.returncode, output, errors
+
+
+def pytest_configure(config):
+    """Compile before several workers start, which would all compile the same."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        for process in [start_python("-c", COMPILE, dtype) for dtype in ("float32", "float64")]:
+            process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pytest
 from avanet.ava.rules import RULES
 from avanet.cli import main
 from avanet.errors import InputError
+from avanet.models import MODELS
 from avanet.nn import losses
 from avanet.step import explain, explain_models
 from avanet.step.derivations import DERIVATIONS, EQUATIONS, LOSS_FORMULAS
@@ -185,7 +186,7 @@ def test_numbers_that_no_equation_has(name):
 def test_alone_it_lists_everything(capsys):
     assert main(["explain"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == NAMES
+    assert [line.split()[0] for line in lines] == [*NAMES, *MODELS]
     assert main(["explain", "--latex"]) == 2
 
 
