@@ -25,6 +25,10 @@ class Container(Layer):
         for key, child in self.children.items():
             child.bind({name: views[f"{key}.{name}"] for name in child.shapes()})
 
+    def gradients(self):
+        return {f"{key}.{name}": gradient for key, child in self.children.items()
+                for name, gradient in child.gradients().items()}
+
     def initialise(self, rng):
         for child in self.children.values():
             child.initialise(rng)

@@ -68,6 +68,10 @@ class Layer:
             setattr(self, name, value)
             setattr(self, "d" + name, gradient)
 
+    def gradients(self) -> dict[str, np.ndarray]:
+        """The views into the network's gradient, by the parameters' names."""
+        return {name: getattr(self, "d" + name) for name in self.shapes()}
+
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw start values; nothing to draw by default."""
 

@@ -14,7 +14,8 @@ from avanet.step.trace import Trace
 from avanet.step.walk_models import flat, objective_text
 from avanet.verify.result import Result
 
-NETS = {"dcgan": "16-1-2", "cdcgan": "16-1-2", "classifier": "16-3-2", "lapgan": "16-2-2"}
+NETS = {"dcgan": "16-1-2", "cdcgan": "16-1-2", "classifier": "16-3-2", "lapgan": "16-2-2",
+        "savae": "16-1-2"}
 TOLERANCE = 1e-7  # of central differences
 DERIVATIVE = "every player's gradient is the derivative of what it lowers, the others frozen"
 

@@ -110,9 +110,9 @@ class TracedLayer(Layer):
 
     def accumulate(self, dy, cache):
         on, inner = cache
-        before = {name: getattr(self._layer, "d" + name).copy() for name in self._layer.shapes()}
+        before = {name: value.copy() for name, value in self._layer.gradients().items()}
         self._layer.accumulate(dy, inner)
-        added = {name: getattr(self._layer, "d" + name) - old for name, old in before.items()}
+        added = {name: value - before[name] for name, value in self._layer.gradients().items()}
         if added:
             self._say("gradient", on, {"dy": dy}, added)
 

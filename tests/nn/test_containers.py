@@ -190,3 +190,14 @@ def test_what_does_not_fit_is_refused(make, message):
 def test_an_unfinished_container_says_what_is_missing():
     with pytest.raises(TypeError, match="Container defines no backward pass"):
         Container({"a": Identity()}).backward(np.ones((1, 1)), None)
+
+
+def test_gradients_by_name_are_the_networks_gradient():
+    network = Sequential([Residual([Dense(3, 3), Tanh()]), Dense(3, 2)], np.random.default_rng(0), np.float64)
+    x = np.random.default_rng(1).standard_normal((4, 3))
+    y, caches = network.forward(x)
+    network.backward(np.ones_like(y), caches)
+    named = [layer.gradients() for layer in network.layers]
+    assert [set(names) for names in named] == [set(layer.shapes()) for layer in network.layers]
+    flat = np.concatenate([part.ravel() for names in named for part in names.values()])
+    assert np.array_equal(flat, network.grads) and network.grads.any()
