@@ -37,8 +37,9 @@ def test_traced_training_is_plain_training_bit_for_bit(name, dtype):
     plain, traced = small(name, dtype), small(name, dtype)
     plain.start((*grid(4), 1))
     for k in range(3):
-        plain.step(make_batch(plain, X[k: k + 1, ..., None], LABELS[k: k + 1], np.array([k])))
-    trace_model(traced, X, LABELS, 3)
+        two = np.arange(2 * k, 2 * k + 2)
+        plain.step(make_batch(plain, X[two, ..., None], LABELS[two], two))
+    trace_model(traced, X, LABELS, 3, size=2)
     for player, network in plain.players_.items():
         np.testing.assert_array_equal(network.params, traced.players_[player].params)
         np.testing.assert_array_equal(network.grads, traced.players_[player].grads)
