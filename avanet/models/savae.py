@@ -87,7 +87,7 @@ class SAVAE(LatentModel):
     def input_shape(self, player):
         if player not in ENCODER:
             return super().input_shape(player)
-        shape = self.shape_
+        shape: tuple[int, ...] = self.shape_
         for name in ENCODER[:ENCODER.index(player)]:
             shape = self.players_[name].output_shape(shape)
         return shape
