@@ -210,7 +210,7 @@ class Training:
 
     def backward(self, noise):
         """All gradients."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no gradients")
 
     def elbo(self, noise):
         """(net input of the decoder's output, reconstruction, KL)."""
