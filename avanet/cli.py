@@ -111,7 +111,7 @@ def _add_data(verbs):
     data = verbs.add_parser("data", help="list, download or draw data sets")
     actions = data.add_subparsers(title="what", metavar="ACTION", required=True)
     make = actions.add_parser("make", help="draw a bundled data set into a folder")
-    make.add_argument("name", metavar="NAME", help="orbit or digits")
+    make.add_argument("name", metavar="NAME", help="orbit, digits or faces")
     make.add_argument("--out", required=True, metavar="FOLDER")
     make.set_defaults(verb=_make_data)
     known = actions.add_parser("list", help="the named data sets, and where they are")
@@ -127,8 +127,9 @@ def _add_data(verbs):
 
 def _make_data(args) -> int:
     from avanet.data.digits import write_digits
+    from avanet.data.faces import write_faces
     from avanet.data.orbit import write_orbit
-    makers = {"orbit": write_orbit, "digits": write_digits}
+    makers = {"orbit": write_orbit, "digits": write_digits, "faces": write_faces}
     if args.name not in makers:
         raise unknown_name("data set to make", args.name, makers)
     makers[args.name](args.out)

@@ -1,6 +1,6 @@
 """Data sets by name: where they are, and how they get there.
 
-`orbit` and `digits` come with avanet. The others are under a root folder: the one that is given,
+`orbit`, `digits` and `faces` come with avanet. The others are under a root folder: the one that is given,
 else the environment's AVANET_DATA, else `avanet/data` in the user's cache; MNIST and Fashion-MNIST
 can be downloaded into it (optional package pooch), the rest are npz files to be put there.
 """
@@ -18,6 +18,8 @@ from avanet.data.arrays import read_npz
 from avanet.data.bundled import bundled_folder
 from avanet.data.dataset import Dataset, Split, fitted
 from avanet.data.digits import FILE as DIGITS
+from avanet.data.faces import FACTORS
+from avanet.data.faces import FILE as FACES
 from avanet.data.idx import FILES, idx_file, is_idx_folder, read_idx_folder
 from avanet.data.images import FolderImages
 from avanet.errors import InputError, unknown_name
@@ -26,13 +28,18 @@ from avanet.files import user_cache
 NAMES = {
     "digits": "2,500 digits, 28 x 28, 10 classes, drawn by avanet",
     "orbit": "36 pictures, 100 x 64 RGB, drawn by avanet",
+    "faces": f"1,875 faces, 64 x 64 RGB, {len(FACTORS)} factors, drawn by avanet",
     "mnist": "70,000 handwritten digits, 28 x 28, 10 classes",
     "fashion-mnist": "70,000 articles of clothing, 28 x 28, 10 classes",
     "omniglot": "handwritten characters of 50 alphabets, 28 x 28",
     "caltech101-silhouettes": "8,671 outlines, 28 x 28, black and white, 101 classes",
     "cifar10": "photographs, 32 x 32 RGB, 10 classes",
     "dsprites": "shapes, 64 x 64, black and white, 5 factors",
+    "celeba": "a folder of CelebA's aligned photographs, cropped to the face, 64 x 64 RGB",
 }
+PACKED = {"digits": DIGITS, "faces": FACES}  # bundled sets in one file
+# 178 x 218 pixels: (15, 35, 163, 183) and 15 more off every side, as the overview's program does.
+CELEBA_CROP, CELEBA_SIZE = (30, 50, 148, 168), (64, 64)
 CLASS_NAMES = {
     "digits": tuple("0123456789"),
     "mnist": tuple("0123456789"),
@@ -115,6 +122,8 @@ def load_dataset(name_or_path: str | Path, size: tuple[int, int] | None = None,
     if path is None:
         raise InputError(f"{source} is not in {data_root(root)}: {how_to_get(source)}, or name "
                          "the folder that holds it by --data-dir or AVANET_DATA")
+    if source == "celeba" and not (size or crop):
+        size, crop = CELEBA_SIZE, CELEBA_CROP
     dataset = _read(path, source, size, crop)
     return replace(dataset, class_names=CLASS_NAMES.get(source, dataset.class_names))
 
@@ -138,15 +147,18 @@ def locate(name: str, root: str | Path | None = None) -> Path | None:
     """The folder or the file of a named set, or None if it is not there."""
     if name == "orbit":
         return bundled_folder(name)
-    if name == "digits":
-        return bundled_folder(name) / DIGITS
-    path = data_root(root) / (name if name in MIRRORS else f"{name}.npz")
-    there = is_idx_folder(path) if name in MIRRORS else path.is_file()
+    if name in PACKED:
+        return bundled_folder(name) / PACKED[name]
+    path = data_root(root) / (name if name in MIRRORS or name == "celeba" else f"{name}.npz")
+    there = path.is_dir() if name == "celeba" else (
+        is_idx_folder(path) if name in MIRRORS else path.is_file())
     return path if there else None
 
 
 def how_to_get(name: str) -> str:
     """What to do about a named set that is not there."""
+    if name == "celeba":
+        return "put a folder celeba with its aligned images there"
     return f"run avanet data download {name}" if name in MIRRORS else f"put {name}.npz there"
 
 

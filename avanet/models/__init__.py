@@ -23,6 +23,10 @@ MODELS = {  # name -> module, class
     "bigan": ("bigan", "BiGAN"),
     "aae": ("aae", "AAE"),
     "savae": ("savae", "SAVAE"),
+    "overview-ae": ("overview", "OverviewAE"),
+    "overview-vae": ("overview_vae", "OverviewVAE"),
+    "overview-beta-vae": ("overview_vae", "OverviewBetaVAE"),
+    "overview-beta-tcvae": ("overview_tcvae", "OverviewBetaTCVAE"),
 }
 AVA_MODELS = ("ava1", "ava2", "ava3", "ava4", "ava5", "ava-vae", "ava-gan")
 

@@ -60,6 +60,14 @@ VAEGAN: Objectives = {"gradients": {"encoder": o.vaegan_autoencoder,
                                     "decoder": o.vaegan_autoencoder,
                                     "discriminator": o.vaegan_discriminator}}
 SMALL_VAEGAN: dict[str, Any] = DENSE | {"discriminator_hidden": 3, "adversarial": 0.7}
+WIDE: dict[str, Any] = CONVOLUTIONAL | {"scale": 0.5}
+
+
+def overview(objective: o.Objective) -> Objectives:
+    """Encoder and decoder lower the same."""
+    return {"gradients": {"encoder": objective, "decoder": objective}}
+
+
 CASES = (
     Case("survey-vae", {"elbo_gradients": {"encoder": o.elbo, "decoder": o.elbo}},
          DENSE | {"annealing": "linear"}),
@@ -79,6 +87,12 @@ CASES = (
     Case("vaegan", VAEGAN, SMALL_VAEGAN | {"batch_norm": False}),
     Case("denoising-vaegan", VAEGAN, SMALL_VAEGAN | {"batch_norm": True}),
     Case("savae", SAVAE, {"latent": 2, "width": 1, "hidden": 3, "classes": 3, "beta": 0.3}),
+    Case("overview-ae", overview(o.squared), CONVOLUTIONAL, (7, 4, 2)),
+    Case("overview-vae", overview(o.gaussian_elbo), WIDE),
+    Case("overview-beta-vae", overview(o.gaussian_elbo), WIDE | {"beta": 5.0}),
+    Case("overview-beta-tcvae", overview(o.gaussian_elbo_tc), WIDE | {"beta": 20.0}, (7, 4, 2)),
+    Case("overview-beta-tcvae", overview(o.gaussian_elbo_tc),
+         WIDE | {"beta": 20.0, "estimate": "stratified"}),
 )
 
 

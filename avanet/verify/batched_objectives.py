@@ -90,6 +90,46 @@ def elbo(s: Scene):
     return cross_entropy(v, s.batch.target) + beta * kl
 
 
+def squared(s: Scene):
+    """||x - g(f(x))||^2"""
+    v = s.run("decoder", s.run("encoder", s.batch.x))
+    return _square(s.batch.target - 1 / (1 + np.exp(-v)))
+
+
+def _gaussian_elbo(s: Scene):
+    """-E_q[log p(x|z)] without its constant, KL(q(z|x) || N(0, I)), and mu, sigma, z."""
+    n = s.config.latent
+    code = s.run("encoder", s.batch.x)
+    mu, sigma = code[:, :n], np.exp(code[:, n:] / 2)
+    z = mu + sigma * s.normal(n)
+    misfit = s.batch.target - 1 / (1 + np.exp(-s.run("decoder", z)))
+    kl = _square(mu) / 2 + (sigma**2 - 1 - np.log(sigma**2)).sum() / 2 / len(mu)
+    return _square(misfit) / 2 / s.config.scale**2, kl, (mu, sigma, z)
+
+
+def gaussian_elbo(s: Scene):
+    """-E_q[log p(x|z)] + beta KL(q(z|x) || N(0, I)), p(x|z) = N(g(z), sigma^2 I)"""
+    error, kl, _ = _gaussian_elbo(s)
+    return error + getattr(s.config, "beta", 1) * kl
+
+
+def gaussian_elbo_tc(s: Scene):
+    """-E_q[log p(x|z)] + KL(q(z|x) || N(0, I)) + (beta - 1) TC, the densities of q multiplied"""
+    error, kl, (mu, sigma, z) = _gaussian_elbo(s)
+    M, N = len(z), len(z) if s.config.estimate == "stratified" else 1000
+    tc = 0
+    for i in range(M):
+        weight = [1 / (N * M)] * M  # as printed, or by the strata
+        if s.config.estimate == "stratified":
+            weight = [1 / N if j == i else (N - M + 1) / N / (M - 1) if j == (i + 1) % M
+                      else 1 / (M - 1) for j in range(M)]
+        density = [np.exp(-(z[i] - mu[j])**2 / 2 / sigma[j]**2) / sigma[j] / np.sqrt(2 * np.pi)
+                   for j in range(M)]
+        tc += np.log(sum(w * p.prod() for w, p in zip(weight, density))) / M
+        tc -= np.log(sum(w * p for w, p in zip(weight, density))).sum() / M
+    return error + kl + (s.config.beta - 1) * tc
+
+
 # Adversarial --------------------------------------------------------------------------------------
 
 def _generated(s: Scene):

@@ -32,6 +32,10 @@ OTHER = {  # settings that are not the default's
     "savae": {"n_dis": 2, "first": 0.3, "gamma": 0.0},
     "vaegan": {"batch_norm": False, "adversarial": 0.0},
     "denoising-vaegan": {"noise": 0.1, "hidden": 0},
+    "overview-ae": {"latent": 2, "schedule": "cosine"},
+    "overview-vae": {"scale": 0.5},
+    "overview-beta-vae": {"beta": 1.0},
+    "overview-beta-tcvae": {"estimate": "stratified"},
 }
 
 
