@@ -1,8 +1,9 @@
 """Data sets by name: where they are, and how they get there.
 
-`orbit`, `digits` and `faces` come with avanet. The others are under a root folder: the one that is given,
-else the environment's AVANET_DATA, else `avanet/data` in the user's cache; MNIST and Fashion-MNIST
-can be downloaded into it (optional package pooch), the rest are npz files to be put there.
+`orbit`, `digits` and `faces` come with avanet. The others are under a root folder: the one that is
+given, else the environment's AVANET_DATA, else `avanet/data` in the user's cache; MNIST and
+Fashion-MNIST can be downloaded into it (optional package pooch), the rest are npz files to be put
+there, and CelebA a folder of images.
 """
 
 import gzip

@@ -84,7 +84,8 @@ def _numbers(traced: Trace, net: str) -> Iterator[str]:
 def _checks(step) -> Iterator[Result]:
     for key, record in step["players"].items():
         if record["objective"]:
-            largest = max(abs(v) for layer in record["gradient"] for v in flat(list(layer.values())))
+            largest = max(abs(v) for layer in record["gradient"]
+                          for v in flat(list(layer.values())))
             error = record["agrees"] / max(largest, 1)
             yield Result(
                 name=f"gradients of the {key}", equation="-",
