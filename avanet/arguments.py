@@ -25,6 +25,17 @@ def count(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
 def add_data(verb: argparse.ArgumentParser, text: str) -> None:
     """--data NAME|PATH, --data-dir and --size."""
     verb.add_argument("--data", metavar="NAME|PATH", help=text)

@@ -17,6 +17,7 @@ def add_reproduce(verbs) -> None:
     _add_gan_theory(what)
     _add_vaegan(what)
     _add_survey(what)
+    _add_overview(what)
 
 
 def _add_bm(what):
@@ -91,6 +92,31 @@ def _reproduce_survey(args) -> int:
     from avanet.experiments import survey
     survey.reproduce(survey.Request(data=args.data, data_dir=args.data_dir, scale=args.scale,
                                     out=args.out, fresh=args.fresh))
+    return DONE
+
+
+def _add_overview(what):
+    overview = what.add_parser("overview", help="Figs. 1 and 2 of the overview: AE, VAE, beta-VAE, "
+                               "beta-TCVAE, and its claims as numbers")
+    overview.add_argument("--data", metavar="NAME|PATH",
+                          help="default: faces, the bundled set; at --scale paper celeba, if there")
+    overview.add_argument("--data-dir", metavar="FOLDER",
+                          help="root of the named sets (default: AVANET_DATA, or a user cache)")
+    overview.add_argument("--scale", default="default", choices=SCALES,
+                          help="quick: 4 models, 1 seed; default: several beta, 3 seeds, networks "
+                               "an eighth as wide as the paper's; paper: its networks, 30 epochs")
+    overview.add_argument("--seeds", type=count, metavar="N",
+                          help="seeds 0..N-1; default: by scale")
+    _add_jobs(overview)
+    _add_folder(overview, "runs/overview-DATA, for another --scale runs/overview-DATA-SCALE")
+    overview.set_defaults(verb=_reproduce_overview)
+
+
+def _reproduce_overview(args) -> int:
+    from avanet.experiments import overview
+    overview.reproduce(overview.Request(
+        data=args.data, data_dir=args.data_dir, scale=args.scale, seeds=args.seeds, jobs=args.jobs,
+        out=args.out, fresh=args.fresh))
     return DONE
 
 

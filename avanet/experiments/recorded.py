@@ -13,7 +13,8 @@ from avanet.files import told
 from avanet.folder import Line, decode, read_lines
 
 EXPERIMENTS = {"bm": "avanet.experiments.bm", "vaegan": "avanet.experiments.vaegan",
-               "gan-theory": "avanet.experiments.gan_theory"}
+               "gan-theory": "avanet.experiments.gan_theory",
+               "overview": "avanet.experiments.overview"}
 LOGS = {"results.jsonl": None, "log.jsonl": ("epoch",)}  # and the fields that tell lines apart
 ELSEWHERE = "; give the folder of a run"
 

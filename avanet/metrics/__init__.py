@@ -8,7 +8,7 @@
 from avanet.metrics.decomposition import kl_parts
 from avanet.metrics.disentanglement import dci, mig, sap
 from avanet.metrics.evaluation import evaluate
-from avanet.metrics.features import covered, frechet_distance
+from avanet.metrics.features import covered, frechet_distance, nearest
 from avanet.metrics.intervals import Estimate, bootstrap, mean, proportion
 from avanet.metrics.judge import judge
 from avanet.metrics.likelihood import elbo_parts, importance_weighted
@@ -19,5 +19,5 @@ from avanet.metrics.pictures import (
 __all__ = [
     "Estimate", "bootstrap", "class_shares", "covered", "dci", "elbo_parts", "entropy", "evaluate",
     "frechet_distance", "importance_weighted", "judge", "kl_parts", "kl_to_uniform", "mean", "mig",
-    "modes", "proportion", "sap", "sharpness", "squared_error",
+    "modes", "nearest", "proportion", "sap", "sharpness", "squared_error",
 ]

@@ -6,6 +6,8 @@ import numpy as np
 
 from avanet.data import Dataset, Split
 from avanet.metrics import intervals
+from avanet.metrics.decomposition import kl_parts
+from avanet.metrics.disentanglement import DCI, dci, mig, sap
 from avanet.metrics.features import covered, frechet_distance
 from avanet.metrics.intervals import Estimate
 from avanet.metrics.likelihood import elbo_parts, importance_weighted
@@ -21,6 +23,14 @@ MEANINGS = {
     "elbo": "log p(x|z) - KL, nats an image",
     "log_likelihood_term": "E_q log p(x|z), nats an image",
     "kl": "KL(q(z|x) || N(0, I)), nats an image",
+    "mutual_information": "of image and code, a part of the KL, nats",
+    "total_correlation": "of the code's dimensions, another",
+    "dimension_wise_kl": "of each dimension from N(0, 1), the rest",
+    "mig": "mutual information gap: is each factor in one dimension alone?",
+    "sap": "the same by shares of variance",
+    "disentanglement": "DCI: does a dimension tell of one factor alone?",
+    "completeness": "DCI: is a factor told by one dimension alone?",
+    "informativeness": "DCI: share of the factors that the code tells",
     "importance_weighted": "bound on log p(x) by importance weighting, nats an image",
     "squared_error": "mean squared error of a reconstruction, a pixel",
     "class_consistency": "share of reconstructions that keep the image's class",
@@ -43,8 +53,9 @@ def evaluate(model: Any, dataset: Dataset | Split, classifier: Classifier | None
     Parameters
     ----------
     model : Model
-        Fitted. With `encode` and `log_likelihood`, the ELBO, its parts, and the importance-weighted
-        bound from K draws an image (on a tenth of the images); with `reconstruct`, the squared
+        Fitted. With `encode` and `log_likelihood`, the ELBO, its parts, those of the KL, and the
+        importance-weighted bound from K draws an image (on a tenth of the images); with `encode`,
+        of images with factors, how the code keeps them apart; with `reconstruct`, the squared
         error and sharpness; with `sample`, the sharpness of samples; with `predict`, the accuracy.
     dataset : Dataset or Split
         A data set's test split, if it has one, else its training split.
@@ -69,7 +80,9 @@ def evaluate(model: Any, dataset: Dataset | Split, classifier: Classifier | None
         return {"accuracy": intervals.proportion(model.predict(X) == labels)}
     found: Estimates = {"sharpness": intervals.mean(sharpness(X))}
     if hasattr(model, "encode") and hasattr(model, "log_likelihood"):
-        found |= _likelihood(model, X, rng, K)
+        found |= _likelihood(model, X, rng, K, len(split))
+    if hasattr(model, "encode") and split.labels is not None and split.labels.ndim == 2:
+        found |= _factors(model, X, split.labels[chosen], rng)
     if hasattr(model, "reconstruct"):
         found |= _reconstruction(model, X, labels, classifier)
     if hasattr(model, "sample"):
@@ -77,7 +90,7 @@ def evaluate(model: Any, dataset: Dataset | Split, classifier: Classifier | None
     return {name: found[name] for name in MEANINGS if name in found}
 
 
-def _likelihood(model, X, rng, K) -> Estimates:
+def _likelihood(model, X, rng, K, N) -> Estimates:
     mu, var = (np.asarray(part, np.float64) for part in model.encode(X))
     term, kl = elbo_parts(lambda Z: model.log_likelihood(X, Z), mu, var, rng)
     few = slice(max(len(X) // 10, 1))
@@ -85,7 +98,23 @@ def _likelihood(model, X, rng, K) -> Estimates:
                                 K)
     parts = {"elbo": term - kl, "log_likelihood_term": term, "kl": kl,
              "importance_weighted": bound}
+    if len(X) > 1:
+        z = mu + np.sqrt(var) * rng.standard_normal(mu.shape)
+        parts |= kl_parts(mu, var, z, N)._asdict()
     return {name: intervals.mean(values) for name, values in parts.items()}
+
+
+def _factors(model, X, V, rng) -> Estimates:
+    Z = np.asarray(model.encode(X)[0])
+    V = V[:, np.ptp(V, axis=0) > 0]
+    if Z.shape[1] < 2 or not V.shape[1]:
+        return {}
+    scores = {"mig": mig, "sap": sap} | {
+        name: lambda Z, V, name=name: getattr(dci(Z, V), name) for name in DCI._fields}
+    both = np.concatenate([Z, V], axis=1)
+    return {name: intervals.bootstrap(
+        lambda rows, score=score: score(rows[:, :Z.shape[1]], rows[:, Z.shape[1]:].astype(int)),
+        both, rng=rng, resamples=20) for name, score in scores.items()}
 
 
 def _reconstruction(model, X, labels, classifier) -> Estimates:

@@ -47,6 +47,16 @@ def covered(points: np.ndarray, by: np.ndarray, k: int = NEIGHBOURS) -> np.ndarr
                            for distances in _distances(points, by)])
 
 
+def nearest(points: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """min_j |p_i - t_j|^2 / d, how far each point is from the nearest of `to`, a feature: (N,).
+
+    points : (N, d), to : (M, d).
+    """
+    points, to = np.asarray(points, np.float64), np.asarray(to, np.float64)
+    return np.concatenate([distances.min(axis=1)
+                           for distances in _distances(points, to)]) / points.shape[1]
+
+
 def _distances(a, b):
     """Squared distances (BLOCK, M), block by block, of differences: zero between equal rows."""
     for start in range(0, len(a), BLOCK):

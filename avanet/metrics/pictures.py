@@ -27,6 +27,21 @@ def sharpness(x: np.ndarray) -> np.ndarray:
     return laplacian.reshape(len(x), -1).var(axis=1)
 
 
+def pooled(x: np.ndarray, side: int = 8) -> np.ndarray:
+    """The means over side x side areas of equal size, as features of an image: (N, side side C).
+
+    What an image is like without its details, where there is no classifier to give features.
+    x : (N, H, W, C); a side of fewer pixels keeps them all.
+    """
+    means = np.asarray(x, np.float64)
+    for axis in (1, 2):
+        n = means.shape[axis]
+        starts = np.arange(min(side, n)) * n // min(side, n)
+        areas = np.diff(np.append(starts, n)).reshape(-1, *[1] * (3 - axis))
+        means = np.add.reduceat(means, starts, axis=axis) / areas
+    return means.reshape(len(means), -1)
+
+
 def class_shares(labels: np.ndarray, classes: int) -> np.ndarray:
     """p_k, the share of each class among the labels: (K,).   labels : (N,) int below K."""
     return np.bincount(labels, minlength=classes) / len(labels)

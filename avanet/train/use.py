@@ -4,6 +4,7 @@ Each function returns the content of a file.
 """
 
 import io
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,22 @@ def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
 PATHS = {"line": line, "slerp": slerp}
 
 
+def traversals(model: Any, images: np.ndarray, dimensions: Sequence[int] | np.ndarray,
+               values: np.ndarray) -> np.ndarray:
+    """The images' codes with one dimension set to each value in turn, decoded.
+
+    Images (n, D, T, H, W, C) of n codes, D dimensions and T values, each in [0, 1].
+    """
+    needs(model, "encode", "decode")
+    mu = np.asarray(model.encode(images)[0])
+    Z = np.tile(mu[:, None, None], (1, len(dimensions), len(values), 1))
+    for k, d in enumerate(dimensions):
+        Z[:, k, :, d] = values
+    flat = Z.reshape(-1, mu.shape[1])
+    decoded = [model.decode(flat[at:at + CHUNK]) for at in range(0, len(flat), CHUNK)]
+    return np.concatenate(decoded).reshape(*Z.shape[:3], *images.shape[1:])
+
+
 def strip(images: np.ndarray) -> bytes:
     """Images in one row; a PNG."""
     return image_grid(images, len(images), least=LEAST)
@@ -111,8 +128,13 @@ def strip(images: np.ndarray) -> bytes:
 
 def gif(images: np.ndarray) -> bytes:
     """Images one after the other, there and back, without end; a GIF."""
-    frames = [Image.fromarray(grid_pixels(image[None], 1, 0, 2 * LEAST))
-              for image in (*images, *images[-2:0:-1])]
+    return film(grid_pixels(image[None], 1, 0, 2 * LEAST) for image in images)
+
+
+def film(pictures: Iterable[np.ndarray]) -> bytes:
+    """The same of pictures as uint8 pixels."""
+    forth = [Image.fromarray(pixels) for pixels in pictures]
+    frames = [*forth, *forth[-2:0:-1]]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
     return file.getvalue()

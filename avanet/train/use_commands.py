@@ -4,11 +4,12 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
-from avanet.arguments import add_data, count, seed
+from avanet.arguments import add_data, count, positive, seed
 from avanet.errors import InputError, unknown_name
 from avanet.files import write_whole
 
 DONE = 0
+MOST_IMAGES = 10_000  # of a traversal
 
 RUN_HELP = "folder that avanet train wrote, or file of a saved model"
 
@@ -47,12 +48,23 @@ def add_use(verbs) -> None:
                              help="images along the way (default 11)")
     interpolate.add_argument("--path", default="line", metavar="line|slerp",
                              help="straight (default), or along the sphere")
+    traverse = _verb(verbs, "traverse", _traverse, "what each dimension of a code does to images",
+                     "traversal.png", "a picture, a row a dimension (.png); a .gif of the same "
+                     "name beside it, a column a dimension")
+    traverse.add_argument("-n", type=count, default=3, metavar="N",
+                          help="the first N images of the split (default 3)")
+    traverse.add_argument("--reach", type=positive, default=6.0, metavar="R",
+                          help="values from -R to R (default 6)")
+    traverse.add_argument("--steps", type=count, default=9, metavar="N",
+                          help="values of a dimension (default 9)")
+    traverse.add_argument("--dims", type=count, default=8, metavar="N",
+                          help="the N dimensions that vary most over the split (default 8)")
     evaluate = _verb(verbs, "evaluate", _evaluate, "how good a trained model is, in numbers with "
                      "intervals", "evaluation.json", ".json")
     evaluate.add_argument("-n", type=count, default=1000, metavar="N",
                           help="images and samples that are looked at (default 1000)")
     evaluate.add_argument("--seed", type=seed, default=0, metavar="N", help="of the draws")
-    for verb in (reconstruct, encode, interpolate, evaluate):
+    for verb in (reconstruct, encode, interpolate, traverse, evaluate):
         add_data(verb, "default: the run's own set")
         verb.add_argument("--split", metavar="NAME",
                           help="default: the one that the run was validated on")
@@ -167,6 +179,29 @@ def _interpolate(args) -> int:
     images = model.decode(use.PATHS[args.path](a, b, args.steps))
     _write(out, use.strip(images))
     return _write(out.with_suffix(".gif"), use.gif(images))
+
+
+def _traverse(args) -> int:
+    import numpy as np
+
+    from avanet.plots import grid_pixels, image_grid
+    from avanet.train import use
+    out = _out(args, ".png")
+    if args.n * args.dims * args.steps > MOST_IMAGES:
+        raise InputError(f"-n times --dims times --steps must be at most {MOST_IMAGES} images, got "
+                         f"{args.n * args.dims * args.steps}")
+    model, run = _opened(args)
+    use.needs(model, "encode", "decode")
+    split = _split(args, run)
+    images = split.read(slice(0, args.n))
+    codes = np.asarray(model.encode(split.read(slice(0, use.CHUNK)))[0])
+    most = np.argsort(-codes.var(axis=0), kind="stable")[:args.dims]
+    shown = use.traversals(model, images, most, np.linspace(-args.reach, args.reach, args.steps))
+    print(f"rows: dimensions {', '.join(map(str, most))} of the code, of one image after the other")
+    _write(out, image_grid(shown.reshape(-1, *images.shape[1:]), args.steps, least=use.LEAST))
+    frames = (grid_pixels(shown[:, :, t].reshape(-1, *images.shape[1:]), len(most), 2, use.LEAST)
+              for t in range(args.steps))
+    return _write(out.with_suffix(".gif"), use.film(frames))
 
 
 def _evaluate(args) -> int:

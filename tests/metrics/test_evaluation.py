@@ -11,6 +11,9 @@ from avanet.models.classifier import Classifier
 from avanet.models.survey_vae import SurveyVAE
 from avanet.nn.losses import binary_cross_entropy_from_logits
 
+PARTS = ("mutual_information", "total_correlation", "dimension_wise_kl")
+OF_FACTORS = ("mig", "sap", "disentanglement", "completeness", "informativeness")
+
 
 @pytest.fixture(scope="module")
 def digits():
@@ -41,7 +44,7 @@ class Sampler:
 
 def test_a_vae_is_measured_in_every_way(vae, digits, classifier):
     found = evaluate(vae, digits, classifier, n=120, K=5)
-    assert list(found) == [name for name in MEANINGS if name != "accuracy"]
+    assert list(found) == [name for name in MEANINGS if name not in {"accuracy", *OF_FACTORS}]
     assert all(low <= value <= high for value, low, high in found.values())
     assert found["elbo"].value == pytest.approx(
         found["log_likelihood_term"].value - found["kl"].value)
@@ -50,7 +53,8 @@ def test_a_vae_is_measured_in_every_way(vae, digits, classifier):
 def test_without_a_classifier_nothing_of_classes(vae, digits):
     found = evaluate(vae, digits, n=50, K=2)
     assert set(found) == {
-        "elbo", "log_likelihood_term", "kl", "importance_weighted", "squared_error", "sharpness",
+        "elbo", "log_likelihood_term", "kl", *PARTS, "importance_weighted", "squared_error",
+        "sharpness",
         "sharpness_reconstructions", "sharpness_samples"}
 
 
@@ -98,3 +102,26 @@ def test_the_judge_is_trained_once_and_kept(digits, tmp_path, monkeypatch):
     assert np.array_equal(first.probabilities(X), again.probabilities(X))
     with pytest.raises(InputError, match="has no classes"):
         judge(Dataset("pictures", {"train": Split(X)}))
+
+
+class Encoder:
+    """A code that is the brightness of the two halves of an image."""
+
+    def encode(self, X):
+        return X.reshape(len(X), 2, -1).mean(axis=2), np.zeros((len(X), 2))
+
+
+def test_factors_are_found_where_there_are_any():
+    V = np.random.default_rng(0).integers(0, 4, (300, 2))
+    X = np.repeat(V / 4, 8, axis=1).reshape(300, 4, 4, 1)
+    found = evaluate(Encoder(), Split(X, V), n=200)
+    assert set(found) == {"sharpness", *OF_FACTORS}
+    for name in OF_FACTORS:
+        value, low, high = found[name]
+        assert value > 0.8 and low <= value <= high, name
+    assert not set(OF_FACTORS) & set(evaluate(Encoder(), Split(X, V[:, 0]), n=50))
+
+
+def test_the_kl_is_the_sum_of_its_parts(vae, digits):
+    found = evaluate(vae, digits, n=200, K=1)
+    assert sum(found[name].value for name in PARTS) == pytest.approx(found["kl"].value, rel=0.2)

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avanet.metrics.features import covered, frechet_distance, frechet_of_moments
+from avanet.metrics.features import (
+    covered, frechet_distance, frechet_of_moments, nearest,
+)
 
 RNG = np.random.default_rng(2)
 
@@ -70,3 +72,10 @@ def test_precision_and_recall_tell_collapse_from_noise():
 def test_points_that_are_all_the_same():
     same = np.full((10, 3), 0.1)
     assert covered(same, same).all() and not covered(same + 1e-9, same).any()
+
+
+def test_nearest_by_loops():
+    points, to = np.random.default_rng(0).standard_normal((2, 40, 3))
+    expected = [min(((p - t)**2).mean() for t in to[:37]) for p in points]
+    np.testing.assert_allclose(nearest(points, to[:37]), expected)
+    assert nearest(points, points).max() == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avanet.metrics.pictures import (
-    class_shares, entropy, kl_to_uniform, modes, sharpness, squared_error,
+    class_shares, entropy, kl_to_uniform, modes, pooled, sharpness, squared_error,
 )
 
 RNG = np.random.default_rng(0)
@@ -49,3 +49,12 @@ def test_a_stray_label_is_no_mode():
     labels = np.repeat([0, 1, 2], [990, 9, 1])
     assert modes(class_shares(labels, 10)) == 1
     assert modes(np.full(10, 0.1)) == 10
+
+
+def test_pooled_means_of_areas():
+    x = np.arange(2 * 5 * 4 * 1.0).reshape(2, 5, 4, 1)
+    means = pooled(x, 2)
+    assert means.shape == (2, 4)
+    assert means[0].tolist() == [x[0, :2, :2].mean(), x[0, :2, 2:].mean(), x[0, 2:, :2].mean(),
+                                 x[0, 2:, 2:].mean()]
+    np.testing.assert_array_equal(pooled(x, 8), x.reshape(2, -1))

@@ -59,6 +59,24 @@ def test_encode_writes_npz_or_csv(a_run, tmp_path, digits, tiny):
     assert int(rows[7]["label"]) == digits["train"].labels[7]
 
 
+def test_traverse_moves_one_dimension_at_a_time(a_run, digits, tiny, capsys):
+    assert main(["traverse", str(a_run), "-n", "2", "--steps", "3", "--reach", "2"]) == 0
+    assert "rows: dimensions " in capsys.readouterr().out
+    mu = tiny.encode(digits["test"].read(slice(20)))[0]
+    first, second = np.argsort(-mu.var(axis=0))
+    with Image.open(a_run / "traversal.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (4 * 58 + 2, 3 * 58 + 2)  # two images, two dimensions, three values
+    for row, (image, dimension) in enumerate([(0, first), (0, second), (1, first), (1, second)]):
+        for column, value in enumerate((-2, 0, 2)):
+            z = mu[image:image + 1].copy()
+            z[0, dimension] = value
+            shown = pixels[2 + 58 * row:58 + 58 * row:2, 2 + 58 * column:58 + 58 * column:2]
+            np.testing.assert_allclose(shown, tiny.decode(z)[0, ..., 0] * 255, atol=0.51)
+    with Image.open(a_run / "traversal.gif") as film:
+        assert film.n_frames == 4 and film.size == (2 * 58 + 2, 2 * 58 + 2)
+
+
 @pytest.mark.parametrize("path", ["line", "slerp"])
 def test_interpolate_goes_from_one_image_to_the_other(a_run, digits, tiny, path):
     assert main(["interpolate", str(a_run), "--from", "3", "--to", "5", "--steps", "4", "--path",
@@ -109,6 +127,10 @@ def test_evaluate_writes_metrics_with_intervals(a_run, capsys, monkeypatch):
     ("sample RUN --which first", "'first'"),
     ("encode RUN --data orbit", "expected images of shape (28, 28, 1), got (64, 100, 3)"),
     ("encode RUN --split tset", "'tset': did you mean 'test'"),
+    ("traverse RUN --reach 0", "expected a number above 0, got '0'"),
+    ("traverse RUN --reach x", "expected a number above 0, got 'x'"),
+    ("traverse RUN -n 1000 --steps 1000", "at most 10000 images, got 8000000"),
+    ("traverse RUN --out x.gif", "expected a file in .png"),
     ("interpolate RUN --from 20", "expected an index below 20"),
     ("interpolate RUN --path ball", "unknown path 'ball'"),
     ("reconstruct RUN --data nothing", "unknown data set 'nothing'"),
