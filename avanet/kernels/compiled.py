@@ -94,6 +94,19 @@ def flush(X, Y, k, A):
                 A[i, j] += x0 * Y[row, j]
 
 
+@jit_inner
+def exp_series(r):
+    """exp(r) in float32 for |r| <= ln 2 / 2."""
+    one = np.float32(1)
+    series = one + r * np.float32(1 / 7)
+    series = one + r * series * np.float32(1 / 6)
+    series = one + r * series * np.float32(1 / 5)
+    series = one + r * series * np.float32(1 / 4)
+    series = one + r * series * np.float32(1 / 3)
+    series = one + r * series * np.float32(0.5)
+    return one + r * series
+
+
 @jit
 def logistic(s, m, v):
     one, nothing = v.dtype.type(1), v.dtype.type(0)
@@ -126,14 +139,7 @@ def logistic_in_vectors(s, m, v):
     powers = bits.view(np.float32)
     for j in range(len(v)):
         r = v[j] - np.float32((bits[j] >> 23) - 127) * ln_2
-        series = one + r * np.float32(1 / 7)
-        series = one + r * series * np.float32(1 / 6)
-        series = one + r * series * np.float32(1 / 5)
-        series = one + r * series * np.float32(1 / 4)
-        series = one + r * series * np.float32(1 / 3)
-        series = one + r * series * half
-        series = one + r * series
-        v[j] = one / (one + series * powers[j])
+        v[j] = one / (one + exp_series(r) * powers[j])
 
 
 @jit

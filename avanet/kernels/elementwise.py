@@ -9,10 +9,12 @@ import math
 
 import numpy as np
 
-from avanet.kernels import jit, pick
+from avanet.kernels import jit, jit_inner, pick
+from avanet.kernels.compiled import exp_series
 
 ROWS = 64     # of a block whose sums are taken in the arrays' own dtype
 FACTORS = 64  # between 1 and 2 each: their product is far from overflow
+PART = 1024   # values whose exponents are held at a time
 
 
 @jit
@@ -26,6 +28,42 @@ def rectify(x, alpha, y):
 def rectify_back(dy, y, alpha, dx):
     for i in range(len(y)):
         dx[i] = dy[i] if y[i] > 0 else alpha * dy[i]
+
+
+@jit
+def falling(x, y):
+    if x.itemsize == 4:
+        falling_in_vectors(x, y)
+    else:
+        for i in range(len(x)):
+            y[i] = math.exp(-abs(x[i]))
+
+
+@jit_inner
+def falling_in_vectors(x, y):
+    """In float32: exp(-u) = 2^-k exp(r), |r| <= ln 2 / 2, without a call for each value."""
+    zero, half, last = np.float32(0), np.float32(0.5), np.float32(87)
+    log2_e, ln_2 = np.float32(1.4426950408889634), np.float32(0.6931471805599453)
+    bits = np.empty(PART, np.int32)
+    powers = bits.view(np.float32)
+    for start in range(0, len(x), PART):
+        v, e = x[start:start + PART], y[start:start + PART]
+        for j in range(len(v)):
+            u = abs(v[j])
+            k = np.int32(np.floor((u if u < last else last) * log2_e + half))  # of a NaN too
+            bits[j] = (127 - k) << 23
+        for j in range(len(v)):
+            u = abs(v[j])
+            r = np.float32(127 - (bits[j] >> 23)) * ln_2 - u
+            e[j] = zero if u > last else exp_series(r) * powers[j]
+
+
+@jit
+def total(x):
+    value = x.dtype.type(0)
+    for i in range(len(x)):
+        value += x[i]
+    return value
 
 
 @jit
@@ -141,6 +179,20 @@ def rectify_back_numpy(dy, y, alpha, dx):
     dx[:] = np.where(y.real > 0, dy, alpha * dy)
 
 
+def falling_numpy(x, y):
+    """y = exp(-|x|), which cannot overflow; of a complex number, |x| by the sign of x.real."""
+    if x.dtype.kind == "c":
+        y[:] = np.where(x.real < 0, x, -x)
+    else:
+        np.negative(np.abs(x, out=y), out=y)
+    np.exp(y, out=y)
+
+
+def total_numpy(x):
+    """The sum of all values."""
+    return x.sum()
+
+
 def squash_numpy(x, e, y):
     """y = 1 / (1 + exp(-x)), e = exp(-|x|) given."""
     y[:] = np.where(x.real < 0, e, 1) / (1 + e)
@@ -197,6 +249,8 @@ def _wide(x):
 PAIRS = {
     "rectify": (rectify, rectify_numpy),
     "rectify_back": (rectify_back, rectify_back_numpy),
+    "falling": (falling, falling_numpy),
+    "total": (total, total_numpy),
     "squash": (squash, squash_numpy),
     "squash_back": (squash_back, squash_back_numpy),
     "drop": (drop, drop_numpy),

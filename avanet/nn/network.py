@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from avanet.nn.fused import flat, kernel, large
 from avanet.nn.layers import Layer, Pattern, Shape, batch, fits, values
 from avanet.nn.store import Store
 
@@ -62,7 +63,8 @@ def finite(values: np.ndarray) -> bool:
     The sum tells at once: a NaN or an infinity stays in it. Where it overflows by itself the values
     are looked at one by one.
     """
-    return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
+    total = kernel("total", values)(flat(values)) if large(values) else values.sum()
+    return bool(np.isfinite(total) or np.isfinite(values).all())
 
 
 class Sequential:

@@ -185,3 +185,11 @@ def test_large_arrays_take_the_compiled_way(monkeypatch):
     for n, expected in ((1, 0), (100, 1)):
         network.forward(np.ones((n, 2), np.float32))
         assert len(called) == expected
+
+
+def test_falling_keeps_nan_and_ends_at_zero():
+    x = np.float32([0, -1, 86.5, -90, np.inf, -np.inf, np.nan])
+    y = np.empty_like(x)
+    ELEMENTWISE_KERNELS["falling"](x, y)
+    np.testing.assert_allclose(y[:3], np.exp([0, -1, -86.5]), rtol=1e-6)
+    assert np.all(y[3:6] < 1e-38) and np.isnan(y[6])
