@@ -66,6 +66,16 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Any], Tensors]:
     return header, tensors
 
 
+def fitting(tensors: Tensors, name: str, like: np.ndarray) -> np.ndarray:
+    """The array of that name, removed from the dict; ValueError unless it is shaped like `like`."""
+    stored = tensors.pop(name)
+    if stored.shape != like.shape or stored.dtype != like.dtype:
+        raise ValueError(f"{name} has shape {stored.shape} of {stored.dtype}, not {like.shape}")
+    if not np.isfinite(stored).all():
+        raise ValueError(f"{name} holds NaN or infinity")
+    return stored
+
+
 class not_ours:
     """Turns whatever hostile content raises into one line: `path` is damaged or not ours."""
 

@@ -9,7 +9,7 @@ from avanet.ava.heads import HEADS
 from avanet.ava.plans import plan
 from avanet.ava.protocol import Protocol
 from avanet.ava.step import player_widths
-from avanet.tensors import not_ours, read_tensors, write_tensors
+from avanet.tensors import fitting, not_ours, read_tensors, write_tensors
 
 FORMAT = "avanet-ava-1"
 HYPERPARAMETERS = ("model", "latent_dim", "hidden_dim", "rules", "rate", "covariance", "protocol",
@@ -66,10 +66,10 @@ def _rebuild(cls, header, tensors):
     for c, players in enumerate(model.players_):
         for name, player in players._asdict().items():
             if player is not None:
-                player.params[:] = _fitting(tensors, f"{c}.{name}", player.params)
+                player.params[:] = fitting(tensors, f"{c}.{name}", player.params)
     if "0.mu" in tensors:
         like = model._head.unpack(np.zeros((1, model._head.width), model.dtype))
-        model.code_ = [tuple(_fitting(tensors, f"{c}.{name}", part)
+        model.code_ = [tuple(fitting(tensors, f"{c}.{name}", part)
                              for name, part in zip(("mu", "Sigma"), like))
                        for c in range(len(model.players_))]
     if tensors:
@@ -89,10 +89,3 @@ def _check_sizes(model, shape, tensors):
             raise ValueError(f"0.{name} has {tensors[f'0.{name}'].size} values, not {size}")
     if f"{channels - 1}.g" not in tensors:
         raise ValueError(f"no decoder of channel {channels - 1}")
-
-
-def _fitting(tensors, name, like):
-    stored = tensors.pop(name)
-    if stored.shape != like.shape or stored.dtype != like.dtype:
-        raise ValueError(f"{name} has shape {stored.shape} of {stored.dtype}, not {like.shape}")
-    return stored

@@ -31,7 +31,7 @@ from avanet.nn import (
 from avanet.nn.optim import Optimiser
 from avanet.nn.schedules import Schedule
 from avanet.nn.store import at_most
-from avanet.tensors import Tensors, not_ours, read_tensors, write_tensors
+from avanet.tensors import Tensors, fitting, not_ours, read_tensors, write_tensors
 
 FORMAT = "avanet-model-1"
 TRAINING = "training."  # before the names of what only training goes on with
@@ -391,13 +391,3 @@ def check_none_left(names) -> None:
     """ValueError if a file holds arrays of these names besides those of its model."""
     if names:
         raise ValueError(f"more arrays than the model has: {', '.join(sorted(names))}")
-
-
-def fitting(tensors: Tensors, name: str, like: np.ndarray) -> np.ndarray:
-    """The array of that name, removed from the dict; ValueError unless it is shaped like `like`."""
-    stored = tensors.pop(name)
-    if stored.shape != like.shape or stored.dtype != like.dtype:
-        raise ValueError(f"{name} has shape {stored.shape} of {stored.dtype}, not {like.shape}")
-    if not np.isfinite(stored).all():
-        raise ValueError(f"{name} holds NaN or infinity")
-    return stored
