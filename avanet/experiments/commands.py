@@ -43,8 +43,8 @@ def _add_bm(what):
 def _add_gan_theory(what):
     theory = what.add_parser("gan-theory", help="Sec. 3.7 of the survey: D*, C(G), Algorithm 1")
     theory.add_argument("--scale", default="default", choices=SCALES,
-                        help="updates and seeds: quick 500 and 1, default 2000 and 3, paper 20,000 "
-                             "and 5")
+                        help="updates of D alone, of G, and seeds: quick 500, 500 and 1, default "
+                             "4000, 2000 and 3, paper 20,000, 20,000 and 5")
     theory.add_argument("--seeds", type=count, metavar="N", help="seeds 0..N-1; default: by scale")
     _add_jobs(theory)
     _add_folder(theory, "runs/gan-theory, for another --scale runs/gan-theory-SCALE")

@@ -51,7 +51,7 @@ class Scale:
     seeds: int
 
 
-SCALES = {"quick": Scale(500, 500, 1), "default": Scale(2000, 2000, 3),
+SCALES = {"quick": Scale(500, 500, 1), "default": Scale(4000, 2000, 3),
           "paper": Scale(20_000, 20_000, 5)}
 
 
