@@ -398,7 +398,7 @@ def open_run(folder, fresh: bool = False) -> None:
 
 def trace_valid(folder: Path) -> list[Any]:
     from avanet.step.small import reduced, small_model
-    from avanet.step.trace import trace
+    from avanet.step.tracing import trace
     steps = trace(small_model("ava5", net="2-1-1"), reduced("orbit", 2), steps=1)
     steps.save(folder / "case.json")
     return [json.loads((folder / "case.json").read_text())]

@@ -72,6 +72,12 @@ def test_bad_arguments(capsys, monkeypatch, tmp_path, arguments, message):
     assert os.listdir(tmp_path) == []
 
 
+def test_the_command_line_is_there_before_anything_heavy_is_imported(python):
+    heavy = "{'numpy', 'numba', 'PIL'} & set(sys.modules)"
+    program = f"import sys, avanet.cli; avanet.cli._parser(); print({heavy})"
+    assert python("-c", program) == (0, "set()\n", "")
+
+
 def test_help_and_version(capsys):
     for arguments, text in (["--version"], f"avanet {avanet.__version__}\n"), (
             ["--help"], "avanet reproduce bm"), (["reproduce", "bm", "--help"], "as-run,printed"):

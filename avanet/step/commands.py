@@ -31,8 +31,9 @@ def add_step(verbs) -> None:
     step.add_argument("model", nargs="?", metavar="MODEL",
                       help="ava1 to ava5, ava-vae, ava-gan; a model of avanet models, made small; "
                            "or a trace that --json wrote")
-    step.add_argument("--net", default="4-3-2", metavar="M-HIDDEN-N",
-                      help="inputs, hidden units, dimension of z (default 4-3-2)")
+    step.add_argument("--net", metavar="M-HIDDEN-N",
+                      help="inputs, hidden units, dimension of z (default 4-3-2, or the smallest "
+                           "that the model takes)")
     step.add_argument("--data", metavar="NAME|PATH",
                       help="images, reduced to M gray values (default orbit; for the models of the "
                            "other papers digits)")
@@ -70,7 +71,7 @@ def _step(args) -> int:
 
 def _traced(args):
     """The trace, and what it was started from: None if it was read from a file."""
-    from avanet.step.trace import Trace
+    from avanet.step.tracing import Trace
     if args.model.endswith(".json"):
         return Trace.load(args.model), None
     start = _start(args.model, args) if _is_ava(args) else _start_batched(args)
@@ -94,23 +95,25 @@ def _is_ava(args) -> bool:
 
 def _start(model: str, args):
     """Where an AVA model starts."""
-    from avanet.step.small import one_sample, reduced, widths
+    from avanet.step.small import NET, one_sample, reduced, widths
     from avanet.step.terminal import Start
-    m = widths(args.net)[0]
+    net = args.net or NET
+    m = widths(net)[0]
     X = reduced(args.data or "orbit", m) if args.x is None else one_sample(args.x, m)
-    return Start(model, args.net, args.rules or "printed", args.rate, args.seed, X, args.steps)
+    return Start(model, net, args.rules or "printed", args.rate, args.seed, X, args.steps)
 
 
 def _start_batched(args):
     """Where a model of another paper starts."""
-    from avanet.step.small import grid, one_sample, reduced_images, widths
+    from avanet.step.small import default_net, grid, one_sample, reduced_images, widths
     from avanet.step.terminal import Start
-    m, labels = widths(args.net)[0], None
+    net = args.net or default_net(args.model)
+    m, labels = widths(net)[0], None
     if args.x is None:
         X, labels = reduced_images(args.data or "digits", m)
     else:
         X = one_sample(args.x, m).reshape(-1, *grid(m))
-    return Start(args.model, args.net, "", args.rate, args.seed, X, args.steps, labels)
+    return Start(args.model, net, "", args.rate, args.seed, X, args.steps, labels)
 
 
 def _walk(traced, start, args) -> int:

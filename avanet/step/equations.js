@@ -314,7 +314,7 @@ function unitWeightNote() {
       headings("unit", "paper's factor", "real factor", dec ? null : "real, all the way from μ(x)",
         "push as printed", "push through real weights", dec ? "x − x′" : "−μ"),
       h("tbody", {}, note.row.map((_, k) => h("tr", {class: k === i ? "lit" : false},
-        h("th", {scope: "row"}, `${y}${k + 1}`),
+        h("th", {scope: "row"}, `${y}${"₁₂₃₄₅₆₇₈₉"[k] || k + 1}`),
         h("td", {}, bar(1, largest), "1"),
         h("td", {}, bar(note.row[k], largest), num(`${path}.row.${k}`)),
         dec ? null : h("td", {}, num(`${path}.path.${k}`)),

@@ -23,8 +23,8 @@ from avanet.step import explain_models
 from avanet.step.derivations import DERIVATIONS, EQUATIONS, HALF_SQUARE, KL, Derivation
 from avanet.step.formulas import FORMULAS, to_mathml, with_values
 from avanet.step.scenes import dotted, number, symbols
-from avanet.step.small import reduced, small_model
-from avanet.step.trace import Trace, trace
+from avanet.step.small import NET, reduced, small_model
+from avanet.step.tracing import Trace, trace
 from avanet.tables import latex_text
 from avanet.verify import engine, equations, models
 from avanet.verify import objectives as o
@@ -33,7 +33,6 @@ from avanet.verify.items import check_leaning_term
 from avanet.verify.misprints import misprints
 from avanet.verify.result import Item, Outcome, Result, relative_error, run, within
 
-NET = "4-3-2"
 UNIT_WEIGHT_MARK = "Here weights are assumed to be 1."
 EXACT_TWIN = {"mean_error": "exact_mean_error", "assessed_mean_error": "exact_mean_error",
               "variance_error": "exact_variance_error", "decoder_error": "exact_decoder_error"}
@@ -340,12 +339,12 @@ def _misprints(numbers: Sequence[int], seed: int) -> list[str]:
     if not numbers:
         return []
     return [f"{e.number}. {e.where}: \"{e.as_printed}\"; read: {e.corrected} ({e.shows})"
-            for e in _all_misprints(seed) if e.number in numbers]
+            for e in _of_numbers(tuple(numbers), seed)]
 
 
 @cache
-def _all_misprints(seed: int) -> tuple[Erratum, ...]:
-    return tuple(misprints(seed))
+def _of_numbers(numbers: tuple[int, ...], seed: int) -> tuple[Erratum, ...]:
+    return tuple(misprints(seed, numbers))
 
 
 # Setting --------------------------------------------------------------------------------------

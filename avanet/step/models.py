@@ -15,20 +15,23 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
 from itertools import combinations
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from avanet.data import Batch
 from avanet.errors import InputError
 from avanet.models.base import Model
-from avanet.nn import BatchNorm, Sequential
+from avanet.nn import BatchNorm, Dense, Sequential
+from avanet.nn.layers import Layer
 from avanet.nn.losses import LOSSES
-from avanet.step.trace import Event, Trace, _data, traced_network
+from avanet.step.tracing import Event, Trace, _data, traced_network
 
 STEP = 1e-5      # of the central differences
 FITS = 1e-6      # how near a sum of losses must come to a gradient, relative to it
+AS_WELL = 10     # times the least distance: what differences of floating-point numbers leave open
 LARGEST_SUM = 3  # losses that are tried together
+CHECKED = 128    # weights of a network whose derivatives are taken numerically, if it has more
 
 
 def trace_model(model: Model, X, labels=None, steps: int | None = None,
@@ -92,6 +95,8 @@ class _Recorder:
     def __init__(self, model: Model, batch: Batch):
         self.model, self.batch = model, batch
         self.players = model.players_
+        self.buffers = model._buffers()
+        self.forward_only = {name: _ForwardOnly(player) for name, player in self.players.items()}
         self.events: list[Event] = []
         self.records: dict[str, dict[str, Any]] = {}
         self.phases: list[_Phase] = []
@@ -146,7 +151,7 @@ class _Recorder:
                 return method(*arguments)
             rng = copy.deepcopy(self.model._rng)
             params = {name: player.params.copy() for name, player in self.players.items()}
-            buffers = {name: value.copy() for name, value in self.model._buffers().items()}
+            buffers = {name: value.copy() for name, value in self.buffers.items()}
             losses = method(*arguments)
             self.phases.append(_Phase(method, arguments, rng, params, buffers, dict(losses)))
             return losses
@@ -191,21 +196,26 @@ class _Recorder:
         """The losses before and after, the player's objective, and its numerical derivative."""
         at = self.phases[-1].params[player] if self.phases else None
         if at is None:
-            return {"losses": {}, "objective": None, "numerical": None, "agrees": None}
+            return {"losses": {}, "objective": None, "numerical": None, "agrees": None,
+                    "checked": 0}
         before = {name: value for phase in self.phases for name, value in phase.losses.items()}
-        moved = self._losses(player, after)
-        slopes = {name: np.zeros_like(gradient) for name in before}
-        for k in range(len(at)):
-            ends = []
-            for sign in (1, -1):
-                point = at.copy()
-                point[k] += sign * STEP
-                ends.append(self._losses(player, point))
-            for name, slope in slopes.items():
-                slope[k] = (ends[0][name] - ends[1][name]) / (2 * STEP)
-        weights = sum_of(gradient, slopes, player)
-        numerical = sum((w * slopes[name] for name, w in weights.items()), 0 * gradient)
+        chosen = _chosen(self.players[player])
+        slopes = {name: np.zeros(len(chosen)) for name in before}
+        with self._aside():
+            moved = self._losses(player, after)
+            for j, k in enumerate(chosen):
+                ends = []
+                for sign in (1, -1):
+                    point = at.copy()
+                    point[k] += sign * STEP
+                    ends.append(self._losses(player, point))
+                for name, slope in slopes.items():
+                    slope[j] = (ends[0][name] - ends[1][name]) / (2 * STEP)
+        weights = sum_of(gradient[chosen], slopes, player)
         found = bool(weights)
+        numerical = np.full(len(at), None)
+        if found:
+            numerical[chosen] = sum(w * slopes[name] for name, w in weights.items())
         return {
             "losses": {name: [before[name], moved[name]] for name in before},
             "objective": {"weights": weights,
@@ -213,58 +223,107 @@ class _Recorder:
                           "after": float(sum(w * moved[name] for name, w in weights.items()))}
             if found else None,
             "numerical": _data(_parts(self.players[player], numerical)) if found else None,
-            "agrees": float(np.abs(numerical - gradient).max()) if found else None,
+            "agrees": float(np.abs(numerical[chosen] - gradient[chosen]).max()) if found else None,
+            "checked": len(chosen),
         }
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """The model for `_losses`: untraced and forward only, and afterwards as it was before."""
+        model, vectors = self.model, [net.params for net in self.players.values()]
+        vectors += self.buffers.values()
+        kept = [vector.copy() for vector in vectors]
+        traced, rng = model.players_, model._rng
+        model.players_, self.silent = cast(dict[str, Sequential], self.forward_only), True
+        try:
+            yield
+        finally:
+            model.players_, model._rng, self.silent = traced, rng, False
+            for vector, before in zip(vectors, kept):
+                vector[...] = before
 
     def _losses(self, player: str, params: np.ndarray) -> dict[str, float]:
         """The losses with other parameters of one player, everything else as it was."""
         model = self.model
         losses: dict[str, float] = {}
-        kept = {name: (net.params.copy(), net.grads.copy()) for name, net in self.players.items()}
-        buffers = {name: value.copy() for name, value in model._buffers().items()}
-        traced, rng = model.players_, model._rng
-        model.players_, self.silent = self.players, True
-        try:
-            for phase in self.phases:
-                for name, network in self.players.items():
-                    network.params[:] = params if name == player else phase.params[name]
-                self._restore(phase.buffers)
-                model._rng = copy.deepcopy(phase.rng)
-                losses |= phase.method(*(model._rng if isinstance(one, np.random.Generator) else one
-                                         for one in phase.arguments))
-        finally:
-            model.players_, model._rng, self.silent = traced, rng, False
-            for name, (p, g) in kept.items():
-                self.players[name].params[:], self.players[name].grads[:] = p, g
-            self._restore(buffers)
+        for phase in self.phases:
+            for name, network in self.players.items():
+                network.params[:] = params if name == player else phase.params[name]
+            for name, value in self.buffers.items():
+                value[...] = phase.buffers[name]
+            model._rng = copy.deepcopy(phase.rng)
+            losses |= phase.method(*(model._rng if isinstance(one, np.random.Generator) else one
+                                     for one in phase.arguments))
         return losses
 
-    def _restore(self, buffers: Mapping[str, np.ndarray]) -> None:
-        for name, value in self.model._buffers().items():
-            value[...] = buffers[name]
+
+class _ForwardOnly:
+    """A network that only goes forward: where losses alone are wanted, every error is zero."""
+
+    def __init__(self, network: Sequential):
+        self._network = network
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
+
+    def forward(self, x, *mode):
+        return self._network.forward(x, *mode)[0], np.zeros_like(x)
+
+    def backward(self, dy, zeros, *where):
+        return zeros
+
+    propagate = backward
+
+    def accumulate(self, dy, zeros, *where):
+        pass
 
 
-def sum_of(gradient: np.ndarray, slopes: Mapping[str, np.ndarray], player: str) -> dict[str, float]:
+def _chosen(network: Sequential) -> np.ndarray:
+    """The parameters whose derivatives are taken numerically.
+
+    All of them, or some at equal distances and those of the last dense layer and the last of all:
+    one of these is looked at.
+    """
+    size = network.params.size
+    if size <= CHECKED:
+        return np.arange(size)
+    chosen = [np.linspace(0, size - 1, CHECKED).astype(int)]
+    for wanted in (Dense, Layer):
+        parts = [part for part, layer in zip(network.slices, network.layers)
+                 if isinstance(layer, wanted) and layer.shapes()]
+        chosen += [np.arange(size)[part] for part in parts[-1:]]
+    return np.unique(np.concatenate(chosen))
+
+
+def sum_of(gradient: np.ndarray, slopes: Mapping[str, np.ndarray],
+           player: str) -> dict[str, float]:
     """The fewest losses, with their weights, whose derivatives add up to a gradient.
 
-    The loss that is named like the player is tried first; weights are found by least squares over
-    all parameters. Empty if no sum of up to `LARGEST_SUM` losses fits, or the gradient is zero.
+    The loss that is named like the player is tried first; weights are found by least squares, and
+    written with the fewest digits. "Fewest" counts what fits as well as anything that was tried:
+    within `AS_WELL` of the best. Empty if no sum of up to `LARGEST_SUM` losses fits, or the
+    gradient is zero.
     """
     moving = sorted((name for name, slope in slopes.items() if slope.any()),
                     key=lambda name: name != player)
-    size = np.linalg.norm(gradient)
+    fits = []
     for count in range(1, LARGEST_SUM + 1):
         for names in combinations(moving, count):
             columns = np.stack([slopes[name] for name in names], axis=1)
             weights = np.linalg.lstsq(columns, gradient, rcond=None)[0]
-            if 0 < size and np.linalg.norm(columns @ weights - gradient) <= FITS * size:
-                return {name: _rounded(w) for name, w in zip(names, weights.tolist())}
-    return {}
-
-
-def _rounded(weight: float) -> float:
-    """A weight without what the differences added to it: six digits."""
-    return float(f"{weight:.6g}")
+            off = float(np.linalg.norm(columns @ weights - gradient))
+            fits.append((off, names, columns, weights))
+    if not gradient.any() or not fits:
+        return {}
+    least = min(off for off, *_ in fits)
+    off, names, columns, weights = next(fit for fit in fits if fit[0] <= AS_WELL * least)
+    if off > FITS * np.linalg.norm(gradient):
+        return {}
+    rounded = ([float(f"{w:.{digits}g}") for w in weights] for digits in range(1, 7))
+    short = next((some for some in rounded
+                  if np.linalg.norm(columns @ some - gradient) <= AS_WELL * least),
+                 weights.tolist())
+    return dict(zip(names, short))
 
 
 @contextmanager

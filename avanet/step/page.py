@@ -19,7 +19,7 @@ from avanet.step.formulas import (
 )
 from avanet.step.page_models import WIDEST, model_table, model_view
 from avanet.step.small import grid
-from avanet.step.trace import GREEK, Trace, owner
+from avanet.step.tracing import GREEK, Trace, owner
 from avanet.verify import objectives as o
 
 SCRIPTS = ("core.js", "graph.js", "equations.js", "panels.js", "models.js", "frame.js",

@@ -106,14 +106,17 @@ function imagesPanel() {
       }, pixels(`steps.${k}.sample`, "", `generated after update ${step.step}`, 22)))), h("figcaption", {},
         "generated from one fixed draw, after each update"))));
 }
-function curve(player, width, height) {
-  const values = view().steps.map((step) => step.players[player].objective.before);
-  const now = record().players[player].objective, all = [...values, now.after].filter((v) => v !== null);
+function curve(player, what, width, height) {  // what: "objective", or the paper's own "loss"
+  const told = view().steps.map((step) => step.players[player][what]);
+  const values = told.map((step) => step && step.before), now = told[state.step];
+  const all = [...told.flatMap((step) => step ? [step.before, step.after] : [])].filter((v) => v !== null);
   const low = Math.min(...all), high = Math.max(...all), span = high - low || 1;
   const x = (k) => 10 + (width - 20) * k / Math.max(1, values.length - 1), y = (v) =>
     height - 12 - (height - 24) * (v - low) / span;
-  return s("svg", {class: "curve", viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
-    "aria-label": `Objective of ${GREEK[player]} before each update, the cursor at update ${record().step}`,
+  const name = what === "loss" ? `The paper's own loss of ${GREEK[player]}` : `What ${GREEK[player]}'s rule raises`;
+  return s("svg", {class: `curve ${what}`, viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
+    "aria-label": `${name}, before each update, from ${format(low)} to ${format(high)}; the cursor is at update `
+      + record().step,
     onclick: (event) => {
       const box = event.currentTarget.getBoundingClientRect();
       const k = Math.round((event.clientX - box.left - 10) / (box.width - 20) * (values.length - 1));
@@ -122,22 +125,38 @@ function curve(player, width, height) {
   s("line", {class: "axis", x1: 0, x2: width, y1: height - 6, y2: height - 6}),
   s("path", {d: values.map((v, k) => `${k ? "L" : "M"} ${x(k)} ${y(v)}`).join(" ")}),
   s("line", {class: "cursor", x1: x(state.step), x2: x(state.step), y1: 2, y2: height - 6}),
-  s("line", {x1: x(state.step), x2: x(state.step), y1: y(now.before), y2: y(now.after),
-    stroke: "var(--accent)", "stroke-width": 2}),
+  s("line", {class: "move", x1: x(state.step), x2: x(state.step), y1: y(now.before), y2: y(now.after)}),
   s("circle", {class: "before", cx: x(state.step), cy: y(now.before), r: 4}),
     s("circle", {class: "after", cx: x(state.step), cy: y(now.after), r: 4}));
+}
+function curveOf(player, what, size) {
+  const told = record().players[player][what], path = `${here()}.players.${player}.${what}`;
+  const up = what === "objective" || told.direction === "up";
+  const gain = (told.after - told.before) * (up ? 1 : -1);
+  const count = view().steps.filter((step) => {
+    const one = step.players[player][what];
+    return (one.after - one.before) * (up ? 1 : -1) < 0;
+  }).length;
+  const wanted = `should go ${up ? "up" : "down"}`, all = view().steps.length;
+  return h("div", {"data-curve": `${player}-${what}`},
+    h("h4", {}, what === "objective" ? `What its rule raises: ${wanted}`
+      : `The paper's own, Eq. ${told.equation}: ${wanted}`),
+    curve(player, what, size, 96),
+    h("p", {class: "kicker"}, "○ before ", num(`${path}.before`), "  ● after ", num(`${path}.after`), " ",
+      gain < 0 ? h("span", {class: "bad"}, up ? "↓ it fell" : "↑ it rose")
+        : gain > 0 ? h("span", {class: "good"}, up ? "↑" : "↓") : "it stayed"),
+    all > 1 && count ? h("p", {class: "kicker"}, `the wrong way in ${count} of ${all} updates`) : null);
 }
 function curvesPanel(width) {
   const size = Math.min(width, 330);
   return h("section", {class: "panel", id: "curves", "aria-labelledby": "curves-title"},
-    h("h2", {id: "curves-title"}, "What each player raises, update by update"),
+    h("h2", {id: "curves-title"}, "What each update does, by the rule and by the paper's own loss"),
+    h("p", {class: "words"}, "A printed rule is the gradient of an objective of its own. Where that is not the "
+      + "paper's loss, an update can raise the one and still move the other the wrong way."),
     h("div", {class: "curves"}, view().trained.map((player) => notReached(player, "update") ? h("p", {},
       `${GREEK[player]}: hidden until revealed`) : h("div", {},
-      h("h3", {}, `${GREEK[player]}, ${NETWORK[player]}`), curve(player, size, 110),
-      h("p", {class: "kicker"}, "○ before ", num(`${here()}.players.${player}.objective.before`),
-        "  ● after ", num(`${here()}.players.${player}.objective.after`)),
-      record().players[player].loss ? h("p", {class: "kicker"}, `the paper's own, Eq. `
-        + `${record().players[player].loss.equation}: before `, num(`${here()}.players.${player}.loss.before`),
-      ", after ", num(`${here()}.players.${player}.loss.after`)) : null))));
+      h("h3", {}, `${GREEK[player]}, ${NETWORK[player]}`), curveOf(player, "objective", size),
+      record().players[player].loss ? curveOf(player, "loss", size)
+        : h("p", {class: "kicker"}, "No term of the paper's own loss is left under these rules.")))));
 }
 

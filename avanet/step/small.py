@@ -14,9 +14,14 @@ from avanet.errors import InputError
 
 TEACHING = Protocol(start="glorot", s=1.0, m=0.0, order="simultaneous", channels="joint")
 LARGEST = 4096  # parameters of a network that a person can still look at
+UNITS = ("hidden", "discriminator_hidden", "width", "channels")  # how wide a batched model is
+NET = "4-3-2"  # unless a model needs larger images
+NETS = {"classifier": "16-3-2", "dcgan": "16-1-2", "cdcgan": "16-1-2", "lapgan": "16-2-2",
+        "savae": "16-1-2",
+        **{f"overview-{kind}": "64-1-2" for kind in ("ae", "vae", "beta-vae", "beta-tcvae")}}
 
 
-def small_model(name: str, net: str = "4-3-2", rules: str = "printed", rate: float = 0.5,
+def small_model(name: str, net: str = NET, rules: str = "printed", rate: float = 0.5,
                 seed: int = 0) -> AVA:
     """An AVA model with plain logistic units, random start values and simultaneous updates.
 
@@ -38,18 +43,19 @@ def small_model(name: str, net: str = "4-3-2", rules: str = "printed", rate: flo
                dtype="float64", random_state=seed)
 
 
-UNITS = ("hidden", "width", "channels")  # settings that say how wide a batched model is
-
-
-def small_batched(name: str, net: str = "4-3-2", rate: float | None = None, seed: int = 0):
+def small_batched(name: str, net: str | None = None, rate: float | None = None, seed: int = 0,
+                  steps: int = 0):
     """A batched model with few units, in float64, started on images of m pixels.
 
     Parameters
     ----------
-    net : str
-        "m-hidden-n": pixels, hidden units (or what the model has in their place), dimension of z.
+    net : str, optional
+        "m-hidden-n": pixels, hidden units (or what the model has in their place), dimension of z;
+        the smallest that shows everything unless given.
     rate : float, optional
         The model's own unless given.
+    steps : int
+        How many updates the training will have, for schedules and for what comes after another.
 
     Raises
     ------
@@ -57,6 +63,7 @@ def small_batched(name: str, net: str = "4-3-2", rate: float | None = None, seed
         If there is no such model, it does not take such images, or it stays too large.
     """
     from avanet.models import model_class
+    net = net or default_net(name)
     m, hidden, n = widths(net)
     kind = model_class(name)
     known = {field.name for field in fields(kind.Config)}
@@ -64,12 +71,17 @@ def small_batched(name: str, net: str = "4-3-2", rate: float | None = None, seed
     settings |= {"latent": n} if "latent" in known else {}
     settings |= {} if rate is None else {"rate": rate}
     model = kind(random_state=seed, dtype="float64", **settings)
-    model.start((*grid(m), 1))
+    model.start((*grid(m), 1), steps)
     size = sum(player.params.size for player in model.players_.values())
     if size > LARGEST:
         raise InputError(f"{name} with net {net} has {size} weights, too many to be stepped "
                          f"through; keep them below {LARGEST} with a smaller --net")
     return model
+
+
+def default_net(name: str) -> str:
+    """The small net that a model is stepped through with."""
+    return NETS.get(name, NET)
 
 
 def widths(net: str) -> tuple[int, int, int]:

@@ -16,8 +16,8 @@ from avanet.errors import InputError
 from avanet.step.models import trace_model
 from avanet.step.scenes import Ask, Scene, number
 from avanet.step.small import small_batched, small_model
-from avanet.step.trace import Trace, trace
-from avanet.step.walk import neurons, players, walk
+from avanet.step.tracing import Trace, trace
+from avanet.step.walk import neurons, walk
 
 RELATIVE, ABSOLUTE = 0.01, 0.0005  # how near an answer has to come: within either
 NEXT, BACK = ("n", "\r", "\n", " ", "\x1b[C"), ("b", "\x1b[D")
@@ -83,7 +83,7 @@ class Start:
         return trace(model, self.X, self.steps, draws)
 
     def _batched(self) -> Trace:
-        model = small_batched(self.model, self.net, self.rate, self.seed)
+        model = small_batched(self.model, self.net, self.rate, self.seed, self.steps)
         return trace_model(model, self.X, self.labels, self.steps)
 
 
@@ -166,7 +166,7 @@ class Session:
     def _choose(self, neuron: int) -> None:
         """Another neuron of the same scene, as far as there is one."""
         most = max(neurons(self.traced, name)
-                   for name in ([self.player] if self.player else players(self.traced)))
+                   for name in ([self.player] if self.player else self.traced.players()))
         if 1 <= neuron <= most:
             self.neuron = neuron
             self.scenes = walk(self.traced, self.player, neuron)

@@ -14,17 +14,12 @@ from avanet.step.formulas import (
 from avanet.step.scenes import (
     SHOWN, Ask, Scene, dotted, inner, number, sum_of_products, symbols, vector,
 )
-from avanet.step.trace import GREEK, Trace, owner
+from avanet.step.tracing import GREEK, Trace, owner
 from avanet.step.walk_models import model_neurons, walk_model
 
 OUTPUT = {"g": "x'", "d": "d", "D": "D"}
 HEADS = ("μ", "Σ")
 UNIT_WEIGHTS = "the same {} for every i: {}'s weights are assumed to be 1 (avanet explain eq{})"
-
-
-def players(trace: Trace) -> list[str]:
-    """The players with an update, in the order of the update."""
-    return list(trace.steps[0]["players"])
 
 
 def neurons(trace: Trace, player: str) -> int:
@@ -58,7 +53,7 @@ def walk(trace: Trace, player: str | None = None, neuron: int = 1) -> list[Scene
     """
     if trace.model.get("kind") == "batches":
         return walk_model(trace, player, neuron)
-    there = players(trace)
+    there = trace.players()
     if player is not None and player not in there:
         raise unknown_name(f"player of {trace.model['name']} under rules "
                            f"{trace.model['rules']!r}", player, there)
@@ -78,7 +73,7 @@ def walk(trace: Trace, player: str | None = None, neuron: int = 1) -> list[Scene
 
 def _networks(trace: Trace) -> Scene:
     model, protocol = trace.model, trace.model["protocol"]
-    there = players(trace)
+    there = trace.players()
     lines = [f"{GREEK[name]}  {net['name']:<16} {'-'.join(map(str, net['widths'])):<10} "
              f"{_role(name)}{'' if name in there else ', never trained under these rules'}"
              for name, net in model["players"].items()]

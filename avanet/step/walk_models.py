@@ -12,15 +12,17 @@ import numpy as np
 
 from avanet.errors import InputError, unknown_name
 from avanet.step.derivations import LOSS_FORMULAS
-from avanet.step.scenes import SHOWN, Ask, Scene, number, sum_of_products, symbols, vector
-from avanet.step.trace import Trace
+from avanet.step.scenes import (
+    SHOWN, Ask, Scene, inner, number, sum_of_products, symbols, vector,
+)
+from avanet.step.tracing import Trace
 
 ROWS = 4  # samples of a batch that fit into a line of algebra
 
 
 def walk_model(trace: Trace, player: str | None, neuron: int) -> list[Scene]:
     """All scenes of a trace of a batched model; as `avanet.step.walk.walk`."""
-    there = list(trace.steps[0]["players"])
+    there = trace.players()
     if player is not None and player not in there:
         raise unknown_name(f"player of {trace.model['name']}", player, there)
     chosen = there if player is None else [player]
@@ -39,20 +41,57 @@ def walk_model(trace: Trace, player: str | None, neuron: int) -> list[Scene]:
 
 
 def model_neurons(trace: Trace, player: str) -> int:
-    """The width of the player's last dense layer."""
-    record = trace.steps[0]["players"][player]
-    _, place = _last_dense(trace.model, record["player"])
-    return len(record["before"][place]["W"][0])
+    """The units of the player's last dense layer, or the channels of its last convolution."""
+    record = next(step["players"][player] for step in trace.steps if player in step["players"])
+    return _Shown(trace.model, record["player"]).units(record["before"])
 
 
-def _last_dense(model: Mapping[str, Any], player: str) -> tuple[int, int]:
-    """Index of the player's last dense layer, and its place among the layers with weights."""
-    layers = model["players"][player]["layers"]
-    with_weights = [k for k, layer in enumerate(layers) if layer["parameters"]]
-    dense = [k for k in with_weights if layers[k]["kind"] == "Dense"]
-    if not dense:
-        raise InputError(f"the {player} of {model['name']} has no dense layer to show a neuron of")
-    return dense[-1], with_weights.index(dense[-1])
+class _Shown:
+    """The layer whose numbers are shown: a player's last dense one, or its last convolution.
+
+    Attributes
+    ----------
+    index : int
+        Its index among the player's layers.
+    place : int
+        Its place among those with weights.
+    dense : bool
+    word : str
+        What `unit` counts: "unit" or "channel".
+    """
+
+    def __init__(self, model: Mapping[str, Any], player: str):
+        layers = model["players"][player]["layers"]
+        with_weights = [k for k, layer in enumerate(layers) if layer["parameters"]]
+        there = {kinds: [k for k in with_weights if layers[k]["kind"] in kinds]
+                 for kinds in (("Dense",), ("Conv2D", "ConvTranspose2D"))}
+        found = next((some for some in there.values() if some), None)
+        if found is None:
+            raise InputError(f"the {player} of {model['name']} has no dense layer and no "
+                             "convolution to show the weights of")
+        self.index, self.place = found[-1], with_weights.index(found[-1])
+        kind = layers[self.index]["kind"]
+        self.dense, self._axis = kind == "Dense", 2 if kind == "ConvTranspose2D" else -1
+        self.word = "unit" if self.dense else "channel"
+
+    def units(self, parts) -> int:
+        return np.shape(parts[self.place]["W"])[self._axis]
+
+    def into(self, parts, unit: int) -> list[float]:
+        """The weights that lead into a unit, without the bias."""
+        return np.take(np.array(parts[self.place]["W"]), unit, self._axis).ravel().tolist()
+
+    def bias(self, parts, unit: int) -> float | None:
+        return parts[self.place]["b"][unit] if "b" in parts[self.place] else None
+
+    def sources(self, parts) -> list[str]:
+        """Where each of them comes from: an input, or a place in the kernel."""
+        W = np.array(parts[self.place]["W"])
+        if self.dense:
+            return [f"input {j + 1}" for j in range(len(W))]
+        rows, columns, channels = np.take(W, 0, self._axis).shape
+        return [f"({r + 1},{c + 1}) of {k + 1}" for r in range(rows) for c in range(columns)
+                for k in range(channels)]
 
 
 def objective_text(weights: Mapping[str, float]) -> str:
@@ -95,18 +134,16 @@ class ModelStep:
 
     def _unit_sum(self, player: str, event) -> list[str | Ask]:
         """The chosen output's weighted sum in the last dense layer, written out."""
-        dense, place = self._last_dense(player)
-        if event["layer"] != dense:
+        shown = self._shown(player)
+        if event["layer"] != shown.index or not shown.dense:
             return []
         x, y = event["terms"]["x"][0], flat(event["result"][0])
         unit = min(self.neuron, len(y) - 1)
         for record in self._records(player):
             for key in ("before", "after"):
-                part = record[key][place]
-                w = [row[unit] for row in part["W"]]
-                b = part["b"][unit] if "b" in part else 0.0
-                if abs(float(np.dot(x, w)) + b - y[unit]) < 1e-9:
-                    bias = f" + {number(b)}" if "b" in part else ""
+                w, b = shown.into(record[key], unit), shown.bias(record[key], unit)
+                if abs(float(np.dot(x, w)) + (b or 0.0) - y[unit]) < 1e-9:
+                    bias = "" if b is None else f" + {inner(b)}"
                     products = sum_of_products(list(zip(w, x)))
                     return [Ask(f"  into unit {unit + 1}: {products}{bias}", y[unit])]
         return []
@@ -182,48 +219,55 @@ class ModelStep:
         return self._scene(player, f"{player}: the error, carried back", lines[:-1])
 
     def _gradient(self, player: str, record) -> Scene:
-        index, part = self._last_dense(record["player"])
+        shown = self._shown(record["player"])
         lines: list[str | Ask] = []
-        before, after, gradient = (record[key][part] for key in ("before", "after", "gradient"))
-        numerical = record["numerical"] and record["numerical"][part]
-        unit = min(self.neuron, len(before["W"][0]) - 1)
+        unit = min(self.neuron, shown.units(record["before"]) - 1)
+        before, gradient, numerical, after = (
+            [*shown.into(parts, unit), shown.bias(parts, unit)] if parts else None
+            for parts in (record[key] for key in ("before", "gradient", "numerical", "after")))
+        into, sources = f"{shown.word} {unit + 1}", shown.sources(record["before"])
         pairs = [(flat(dy)[unit], x[0]) for event in self.gradients(player, record)
-                 if event["layer"] == index
+                 if event["layer"] == shown.index and shown.dense
                  for dy, x in zip(event["terms"]["dy"], self._input(record["player"], event))]
+        over = "the batch and the passes" if len(pairs) > self.model["batch"] else "the batch"
         if pairs:
             more = " + ..." if len(pairs) > ROWS else ""
-            lines += [f"weight 1 into unit {unit + 1}: dL/dw = sum of dL/dv · input over the batch"
-                      f"{' and the passes' if len(pairs) > self.model['batch'] else ''}",
-                      Ask(f"  {sum_of_products(pairs[:ROWS])}{more}", gradient["W"][0][unit]), ""]
-        lines.append(f"{'into unit ' + str(unit + 1):<14}{'before':>10}{'closed form':>13}"
+            lines += [f"weight 1 into {into}: dL/dw = sum of dL/dv · input over {over}",
+                      Ask(f"  {sum_of_products(pairs[:ROWS])}{more}", gradient[0]), ""]
+        elif not shown.dense:
+            lines += [f"the kernel's weight {sources[0]} into {into}: dL/dw = sum of dL/dv · input "
+                      f"over all pixels and {over}", Ask("  dL/dw", gradient[0]), ""]
+        lines.append(f"{'into ' + into:<16}{'before':>10}{'closed form':>13}"
                      f"{'numerical':>11}{'after':>10}")
-        rows = [("W", j) for j in range(min(SHOWN, len(before["W"])))]
-        for key, j in rows + [("b", None)] * ("b" in before):
-            at = lambda p: p[key][unit] if j is None else p[key][j][unit]
-            lines.append(f"{'bias' if j is None else f'input {j + 1}':<14}{number(at(before)):>10}"
-                         f"{number(at(gradient)):>13}"
-                         f"{number(at(numerical)) if numerical else '-':>11}"
-                         f"{number(at(after)):>10}")
-        lines.append("")
+        chosen = [*range(len(sources))][:SHOWN] + [-1] * (before[-1] is not None)
+        for k in chosen:
+            told = "-" if not numerical or numerical[k] is None else number(numerical[k])
+            lines.append(f"{'bias' if k < 0 else sources[k]:<16}{number(before[k]):>10}"
+                         f"{number(gradient[k]):>13}{told:>11}{number(after[k]):>10}")
+        left = len(sources) - SHOWN
+        lines += [f"... and {left} more"] * (left > 0) + [""]
         if record["agrees"] is None:
             lines.append(_no_derivative(record))
         else:
             size = len(flat([list(layer.values()) for layer in record["before"]]))
+            checked = record["checked"]
             lines.append(f"closed form and numerical derivative of "
                          f"{objective_text(record['objective']['weights'])} differ by "
-                         f"{record['agrees']:.1e} at most, over {size} weights")
-        return self._scene(player, f"{player}: the gradient of one neuron", lines)
+                         f"{record['agrees']:.1e} at most, over "
+                         f"{size if checked == size else f'{checked} of {size}'} weights")
+        return self._scene(player, f"{player}: the gradient of one "
+                           f"{'neuron' if shown.dense else 'channel'}", lines)
 
     def _optimiser(self, player: str, record) -> Scene:
-        _, part = self._last_dense(record["player"])
-        unit = min(self.neuron, len(record["before"][part]["W"][0]) - 1)
-        at = lambda parts: parts[part]["W"][0][unit]
+        shown = self._shown(record["player"])
+        unit = min(self.neuron, shown.units(record["before"]) - 1)
+        at = lambda parts: shown.into(parts, unit)[0]
         told = record["optimiser"]
         slots = {name: (at(a), at(b)) for name, (a, b) in told["slots"].items()}
         lines = optimiser_lines(told, at(record["gradient"]), at(record["before"]), slots)
         if told["clip_norm"]:
             lines.insert(0, f"gradients are clipped to norm {told['clip_norm']:g} first")
-        title = f"{player}: {told['name']}, step {told['t']}, weight 1 into unit {unit + 1}"
+        title = f"{player}: {told['name']}, step {told['t']}, weight 1 into {shown.word} {unit + 1}"
         return self._scene(player, title, [*lines, Ask("after the step: w", at(record["after"]))])
 
     def _objective(self, player: str, record) -> Scene:
@@ -264,8 +308,8 @@ class ModelStep:
         return next(e["terms"]["x"] for e in self.passes()[player, event["on"]]
                     if e["layer"] == event["layer"])
 
-    def _last_dense(self, player: str) -> tuple[int, int]:
-        return _last_dense(self.model, player)
+    def _shown(self, player: str) -> _Shown:
+        return _Shown(self.model, player)
 
     def _scene(self, player: str, title: str, lines: Sequence[str | Ask]) -> Scene:
         return Scene(self.k, player, f"step {self.k}: {title}", tuple(lines))

@@ -10,7 +10,7 @@ import pytest
 from avanet.step.page import notebook_html, view, write_gallery, write_page
 from avanet.step.models import trace_model
 from avanet.step.small import reduced, reduced_images, small_batched, small_model
-from avanet.step.trace import trace
+from avanet.step.tracing import trace
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed (extra 'test')")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -583,6 +583,27 @@ def test_the_note_on_unit_weights(browser, folder, traces):
         assert shown(value) in text
     visit(browser, folder, "#step=1&phase=f-variance_error")
     assert not browser.find_elements(By.ID, "note")
+
+
+def test_the_paper_s_own_loss_is_a_curve_too(browser, folder):
+    traced = trace(small_model("ava5", rate=1.0), reduced("orbit", 4)[::4], 4)
+    write_page(traced, folder / "curves.html")
+    assert [wrong(step["players"]["g"]["loss"]) for step in traced.steps] == [False] * 3 + [True]
+    for at, step in enumerate(traced.steps):
+        visit(browser, folder, f"#step={at + 1}&phase=g-update", "curves.html")
+        for player, told in step["players"].items():
+            place = browser.find_element(By.CSS_SELECTOR, f'[data-curve="{player}-loss"]')
+            assert f"Eq. {told['loss']['equation']}" in place.text
+            for value in (told["loss"]["before"], told["loss"]["after"]):
+                assert shown(value) in place.text
+            assert bool(place.find_elements(By.CSS_SELECTOR, ".bad")) == wrong(told["loss"])
+            points = place.find_element(By.CSS_SELECTOR, "path").get_attribute("d")
+            assert points.count("L") == len(traced.steps) - 1
+
+
+def wrong(loss):
+    """Whether an update moved the paper's loss the wrong way."""
+    return (loss["after"] - loss["before"]) * (1 if loss["direction"] == "up" else -1) < 0
 
 
 def test_a_curve_leads_to_its_update(browser, folder):

@@ -15,7 +15,7 @@ from avanet.ava.rules import RULES
 from avanet.step.formulas import (FORMULAS, PAPER, formula_name, objective, read, terms, to_mathml,
                                   to_unicode, with_values)
 from avanet.step.small import reduced, small_model
-from avanet.step.trace import trace
+from avanet.step.tracing import trace
 
 EVERY = ([f.latex for f in FORMULAS.values()] + [f.computed for f in FORMULAS.values()]
          + list(PAPER.values()))

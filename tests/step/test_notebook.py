@@ -9,7 +9,7 @@ import pytest
 
 from avanet.step.page import notebook_html
 from avanet.step.small import reduced, small_model
-from avanet.step.trace import trace
+from avanet.step.tracing import trace
 
 NOTEBOOK = resources.files("avanet.step").joinpath("step.ipynb")
 

@@ -15,7 +15,7 @@ from avanet.errors import InputError
 from avanet.step.page import (PLACES, WORDS, gallery, notebook_html, page, static_table, view,
                               write_gallery, write_page)
 from avanet.step.small import TEACHING, reduced, small_model
-from avanet.step.trace import Trace, trace
+from avanet.step.tracing import Trace, trace
 
 
 @functools.cache

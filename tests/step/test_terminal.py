@@ -386,7 +386,7 @@ def test_a_damaged_trace_is_one_line(damage, tmp_path, capsys):
     ("survey-vae --net 400-90-9", "too many to be stepped"),
     ("survey-vea", "did you mean 'survey-vae'"),
     ("gan --html {file}/page.html", "cannot write"),
-    ("dcgan", "multiples of 4"),
+    ("dcgan --net 4-1-2", "multiples of 4"),
 ])
 def test_bad_arguments_are_one_line(arguments, about, capsys, tmp_path):
     (tmp_path / "file").write_text("no folder")

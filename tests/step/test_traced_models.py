@@ -9,13 +9,14 @@ import pytest
 from avanet.errors import InputError
 from avanet.models import model_class, survey_vae
 from avanet.nn import losses
-from avanet.step import trace
+from avanet.step import models, trace
 from avanet.step.models import make_batch, sum_of, trace_model
 from avanet.step.page import notebook_html, page, view
 from avanet.step.scenes import Ask, number
 from avanet.step.small import grid, reduced_images, small_batched
-from avanet.step.trace import Trace
+from avanet.step.tracing import Trace
 from avanet.step.walk import walk
+from avanet.step.walk_models import _Shown, flat
 
 X, LABELS = reduced_images("digits", 4)
 DENSE = ("survey-vae", "gan", "cgan")
@@ -189,6 +190,35 @@ def test_a_model_of_convolutions_walks_too():
     images, _ = reduced_images("digits", 16)
     told = trace_model(small_batched("dcgan", "16-1-2"), images, steps=1)
     assert all(record["agrees"] < 1e-7 for record in told.steps[0]["players"].values())
+
+
+def test_algorithms_that_follow_each_other_are_both_walked(monkeypatch):
+    monkeypatch.setattr(models, "CHECKED", 8)
+    traced = trace_model(small_batched("savae", steps=2), *reduced_images("digits", 16), 2)
+    first, second = (set(step["players"]) for step in traced.steps)
+    assert first == {"stage 1", "stage 2", "stage 3", "code", "classifier"}
+    assert second == {"discriminator", "discriminator-2", "decoder"}
+    assert traced.players() == [*traced.steps[0]["players"], *traced.steps[1]["players"]]
+    decoder = traced.steps[1]["players"]["decoder"]
+    assert decoder["objective"]["weights"] == {
+        "reconstruction": 1, "adversarial": 0.005, "latent": 0.1}
+    assert decoder["checked"] == sum(value is not None for value in flat(
+        [list(layer.values()) for layer in decoder["numerical"]])) < 64
+    titles = [scene.title for scene in walk(traced, "stage 1")]
+    assert "step 1: stage 1: the gradient of one channel" in titles
+
+
+@pytest.mark.parametrize("kind, axis", [("Conv2D", 3), ("ConvTranspose2D", 2)])
+def test_a_channel_has_the_weights_of_its_kernel(kind, axis):
+    W = np.random.default_rng(0).random((2, 3, 4, 5))
+    model = {"name": "m", "players": {"g": {"layers": [
+        {"kind": kind, "parameters": ["W"], "name": "conv"}]}}}
+    shown, parts = _Shown(model, "g"), [{"W": W.tolist()}]
+    assert shown.units(parts) == W.shape[axis]
+    for unit in range(W.shape[axis]):
+        assert shown.into(parts, unit) == np.moveaxis(W, axis, 0)[unit].ravel().tolist()
+    assert shown.sources(parts)[1] == "(1,1) of 2"
+    assert len(shown.sources(parts)) == W.size // W.shape[axis]
 
 
 def test_a_model_class_is_known_by_name():

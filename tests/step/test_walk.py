@@ -13,7 +13,7 @@ from avanet.errors import InputError
 from avanet.step import trace
 from avanet.step.small import small_model
 from avanet.step.scenes import Ask, dotted, number, vector
-from avanet.step.walk import neurons, players, walk
+from avanet.step.walk import neurons, walk
 
 X = np.random.default_rng(8).random((3, 4))
 R = np.random.default_rng(9).standard_normal((3, 2))
@@ -155,7 +155,7 @@ def test_every_model_can_be_walked_through(rules, covariance):
             traced = trace(model, np.full((1, 10), 0.4), 1)
             for neuron in (1, 3, 10):
                 scenes = walk(traced, neuron=neuron)
-                assert {scene.player for scene in scenes} == {"", *players(traced)}
+                assert {scene.player for scene in scenes} == {"", *traced.players()}
                 assert all(line == line.rstrip() for s in scenes for line in str(s).split("\n"))
 
 

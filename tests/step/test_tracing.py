@@ -18,7 +18,7 @@ from avanet.errors import InputError
 from avanet.nn import Dense, Identity, Sequential, Tanh
 from avanet.step import Trace, trace
 from avanet.step.small import small_model
-from avanet.step.trace import TracedLayer, traced_network
+from avanet.step.tracing import TracedLayer, traced_network
 
 EQUATIONS_OF = {
     "ava-vae": {"f": "1", "g": "1"},

@@ -207,6 +207,10 @@ class Trace:
     model: dict[str, Any]
     steps: list[dict[str, Any]]
 
+    def players(self) -> list[str]:
+        """Those that some step updates, in the order of the updates."""
+        return list(dict.fromkeys(name for step in self.steps for name in step["players"]))
+
     def to_json(self) -> str:
         """The trace as JSON text."""
         return json.dumps({"format": FORMAT, "model": self.model, "steps": self.steps},
