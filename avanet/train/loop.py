@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic, perf_counter
 
 from avanet.data import Dataset, Split
+from avanet.errors import InputError
 from avanet.interrupts import interrupts
 from avanet.models.base import Model
 from avanet.nn import DivergedError
@@ -115,7 +116,10 @@ class Training:
         self.stopped = ""
         self.sums = Sums()
         if run.tensors(LAST).exists():
-            self.sums = load_checkpoint(run.tensors(LAST), model, self.batches)
+            try:
+                self.sums = load_checkpoint(run.tensors(LAST), model, self.batches)
+            except InputError as error:
+                raise InputError(f"{error}{run.anew}") from None
         for journal in (run.log, run.timings):
             journal.rewrite(journal.lines[:self.batches.epoch])
 

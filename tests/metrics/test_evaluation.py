@@ -95,7 +95,7 @@ def test_the_judge_is_trained_once_and_kept(digits, tmp_path, monkeypatch):
                                for name, part in digits.splits.items()})
     told = []
     first = judge(small, told.append)
-    assert "once" in told[0] and str(tmp_path) in told[0] and len(told) == 2
+    assert "once, about " in told[0] and str(tmp_path) in told[0] and len(told) == 2
     again = judge(small, told.append)
     assert len(told) == 2
     X = small["test"].images

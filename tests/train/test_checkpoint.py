@@ -160,4 +160,5 @@ def test_a_failed_save_leaves_the_one_before(tmp_path, digits, tiny, monkeypatch
 def test_a_run_with_a_damaged_checkpoint(a_run, refused):
     path = next(a_run.glob("last.*"))
     path.write_bytes(path.read_bytes()[:1000])
-    assert f"{path} is damaged" in refused("train", "--run", a_run, "--epochs", "3")
+    told = refused("train", "--run", a_run, "--epochs", "3")
+    assert f"{path} is damaged" in told and "--fresh to start anew" in told
