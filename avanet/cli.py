@@ -49,7 +49,8 @@ def main(argv: list[str] | None = None) -> int:
             args = _parser().parse_args(argv)
             return args.verb(args)
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed by the caller: what is printed goes nowhere
+                sys.stdout.flush()
     except InputError as error:
         print(f"avanet: {error}", file=sys.stderr)
         return BAD_INPUT

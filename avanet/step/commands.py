@@ -1,6 +1,7 @@
 """The verbs `step` and `explain` of the command line."""
 
 import argparse
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -45,8 +46,8 @@ def add_step(verbs) -> None:
                       help="in (0, 1]; default 0.5, or the model's own")
     step.add_argument("--seed", type=_from(0), default=0, metavar="N",
                       help="of start values and draws (default 0)")
-    step.add_argument("--steps", type=_from(1), default=1, metavar="N",
-                      help="updates, one a sample (default 1)")
+    step.add_argument("--steps", type=_from(1, 1000), default=1, metavar="N",
+                      help="updates, one a sample (default 1, at most 1000)")
     step.add_argument("--player", metavar="NAME",
                       help="one alone: f, g, d or D, or encoder, generator, ...; default: all")
     step.add_argument("--neuron", type=_from(1), default=1, metavar="K",
@@ -120,8 +121,8 @@ def _walk(traced, start, args) -> int:
     from avanet.step import terminal
     scenes = _scenes(traced, args)
     if args.quiz:
-        terminal.quiz(scenes, sys.stdin, sys.stdout)
-    elif sys.stdin.isatty() and sys.stdout.isatty():
+        terminal.quiz(scenes, sys.stdin or io.StringIO(), sys.stdout or io.StringIO())
+    elif all(end is not None and end.isatty() for end in (sys.stdin, sys.stdout)):
         terminal.run(terminal.Session(traced, start, args.player, args.neuron),
                      sys.stdin, sys.stdout)
     else:
@@ -203,13 +204,13 @@ def _explain(args) -> int:
 # Arguments ------------------------------------------------------------------------------------
 
 
-def _from(least: int):
-    """A whole number, `least` or more."""
+def _from(least: int, most: int = 10**6):
+    """A whole number from `least` to `most`."""
 
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text[:10]) <= 10**6):
+        if not (text.isascii() and text.isdigit() and least <= int(text[:10]) <= most):
             raise argparse.ArgumentTypeError(
-                f"expected a whole number from {least} to a million, got {text!r}")
+                f"expected a whole number from {least} to {most:,}, got {text!r}")
         return int(text)
 
     return read

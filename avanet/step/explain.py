@@ -21,10 +21,11 @@ from avanet.nn import losses
 from avanet.nn.gradcheck import TOLERANCES
 from avanet.step import explain_models
 from avanet.step.derivations import DERIVATIONS, EQUATIONS, HALF_SQUARE, KL, Derivation
-from avanet.step.formulas import FORMULAS, to_mathml, with_values
+from avanet.step.formulas import FORMULAS
 from avanet.step.scenes import dotted, number, symbols
 from avanet.step.small import NET, reduced, small_model
 from avanet.step.tracing import Trace, trace
+from avanet.step.typeset import to_mathml, with_values
 from avanet.tables import latex_text
 from avanet.verify import engine, equations, models
 from avanet.verify import objectives as o

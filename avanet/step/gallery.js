@@ -40,7 +40,8 @@ function buildGallery() {
       h("div", {class: "images"}, ["x", "x_", "sample"].map((name) => h("figure", {},
         pixels(`${here()}.${name}`, "", {x: "x", x_: "x′", sample: "generated"}[name], 44),
         h("figcaption", {}, {x: "x", x_: "x′", sample: "generated"}[name])))),
-      h("table", {}, headings("player", "before", "after", "cosine"),
+      h("table", {}, h("caption", {}, "What each rule raises, before and after its update; the update's cosine with "
+        + "the true gradient"), headings("player", "before", "after", "cosine"),
         h("tbody", {}, v.trained.map((player) => h("tr", {}, h("th", {scope: "row"}, GREEK[player]),
         ["objective.before", "objective.after", "cosine"].map((c) => h("td", {class: "n"},
           num(`${here()}.players.${player}.${c}`))))))));

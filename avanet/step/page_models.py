@@ -6,9 +6,9 @@ from typing import Any
 
 from avanet.errors import InputError
 from avanet.step.derivations import LOSS_FORMULAS
-from avanet.step.formulas import to_mathml
 from avanet.step.scenes import number
 from avanet.step.tracing import Trace
+from avanet.step.typeset import to_mathml
 from avanet.step.walk_models import ModelStep, flat, objective_text
 
 WIDEST = 64  # units of a layer that can still be told apart on a screen

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from avanet.step.formulas import to_unicode
+from avanet.step.typeset import to_unicode
 
 SHOWN = 8  # values of a vector, and weights of a neuron, that fit on a line and on a screen
 

@@ -236,8 +236,13 @@ class Trace:
                 raise ValueError(f"format {data['format']!r}")
             if not isinstance(data["model"], dict) or not isinstance(data["steps"], list):
                 raise ValueError("no model or no steps")
+            for step in data["steps"]:
+                for player in step["players"].values():
+                    for layer in (*player["before"], *player["after"]):
+                        for part in layer.values():
+                            np.asarray(part, float)
             return cls(data["model"], data["steps"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"not a trace that avanet wrote ({error})") from None
 
     def save(self, path) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from avanet.errors import InputError, unknown_name
-from avanet.step.formulas import (
-    FORMULAS, Formula, formula_name, objective, with_values,
-)
+from avanet.step.formulas import FORMULAS, Formula, formula_name, objective
 from avanet.step.scenes import (
     SHOWN, Ask, Scene, dotted, inner, number, sum_of_products, symbols, vector,
 )
 from avanet.step.tracing import GREEK, Trace, owner
+from avanet.step.typeset import with_values
 from avanet.step.walk_models import model_neurons, walk_model
 
 OUTPUT = {"g": "x'", "d": "d", "D": "D"}

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from avanet.ava.plans import RULE_SETS, VARIANTS
 from avanet.ava.rules import RULES
-from avanet.step.formulas import (FORMULAS, PAPER, formula_name, objective, read, terms, to_mathml,
-                                  to_unicode, with_values)
+from avanet.step.formulas import FORMULAS, PAPER, formula_name, objective
 from avanet.step.small import reduced, small_model
 from avanet.step.tracing import trace
+from avanet.step.typeset import read, terms, to_mathml, to_unicode, with_values
 
 EVERY = ([f.latex for f in FORMULAS.values()] + [f.computed for f in FORMULAS.values()]
          + list(PAPER.values()))

@@ -347,7 +347,10 @@ WHOLE = json.loads(start_of().trace().to_json())
 @pytest.mark.parametrize("damage", [
     {"model": 1}, {"steps": []}, {"steps": [1]}, {"model": {}}, {"steps": [{"players": {}}]},
     {"model": WHOLE["model"] | {"players": {}}}, {"steps": [WHOLE["steps"][0] | {"events": [{}]}]},
-    {"steps": [WHOLE["steps"][0] | {"players": {"g": {}}}]}])
+    {"steps": [WHOLE["steps"][0] | {"players": {"g": {}}}]},
+    {"steps": [WHOLE["steps"][0] | {"players": {
+        name: player | {"before": [player["before"][0] | {"W": "x"}, player["before"][1]]}
+        for name, player in WHOLE["steps"][0]["players"].items()}}]}])
 def test_a_damaged_trace_is_one_line(damage, tmp_path, capsys):
     path = tmp_path / "damaged.json"
     path.write_text(json.dumps(WHOLE | damage))
@@ -376,6 +379,7 @@ def test_a_damaged_trace_is_one_line(damage, tmp_path, capsys):
     ("ava1 --rules prnted", "did you mean 'printed'"),
     ("ava1 --seed -1", "from 0"),
     ("ava1 --steps 0", "from 1"),
+    ("ava1 --steps 1001", "to 1,000"),
     ("ava1 --data nowhere", "unknown data set"),
     ("ava1 --json {file}/trace.json", "cannot write"),
     ("ava1 --html {file}/page.html", "cannot write"),
@@ -394,6 +398,14 @@ def test_bad_arguments_are_one_line(arguments, about, capsys, tmp_path):
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
     assert said.err.startswith("avanet: ") and about in said.err
+
+
+@pytest.mark.parametrize("end", ["stdin", "stdout"])
+@pytest.mark.parametrize("option", ["", "--quiz"])
+def test_a_closed_end_is_no_error(end, option, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys, end, None)
+    assert main(["step", "ava1", *option.split()]) == 0
 
 
 def test_a_scene_higher_than_the_window_is_scrolled():
