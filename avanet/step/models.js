@@ -183,11 +183,12 @@ function modelUpdate(p) {
       h("tbody", {}, [...range(sizes[cell.layer - 1]), ...has].map((i) => h("tr", {},
         h("th", {scope: "row"}, i === null ? "bias" : `${i + 1}`),
         h("td", {}, num(cellOf(`${path}.before`, i))), h("td", {}, num(cellOf(`${path}.gradient`, i), hidden())),
-        h("td", {}, told.numerical ? num(cellOf(`${path}.numerical`, i), hidden()) : "–"),
+        h("td", {}, taken(told, cellOf(`${path}.numerical`, i)) ? num(cellOf(`${path}.numerical`, i), hidden()) : "–"),
         slots.map((name) => h("td", {}, num(cellOf(`${path}.optimiser.slots.${name}.1`, i), hidden()))),
         h("td", {}, num(cellOf(`${path}.after`, i), hidden()))))))),
   ];
 }
+const taken = (told, path) => told.numerical && at(path) !== null;  // of a large network, of some weights
 function modelObjective(p) {
   const path = `${here()}.players.${p.player}`, told = record().players[p.player], o = told.objective;
   return [
@@ -243,7 +244,7 @@ function modelCompare(width) {
     walk(values, `${k}.${name}`);
   }));
   const some = list.slice(0, 400), largest = Math.max(1e-12, ...some.flatMap((w) =>
-    ["gradient", "numerical"].map((c) => Math.abs(at(`${path}.${c}.${w}`)))));
+    ["gradient", "numerical"].map((c) => Math.abs(at(`${path}.${c}.${w}`)))));  // null counts as 0
   const height = 130, middle = height / 2, gap = Math.max(3, (width - 8) / some.length);
   const scale = (middle - 6) / largest, readout = h("p", {id: "readout", class: "kicker"}, "Point at a bar to read it.");
   const secret = state.predict && hidden() && phase().player === key;
@@ -254,16 +255,18 @@ function modelCompare(width) {
   some.map((w, k) => {
     const g = at(`${path}.gradient.${w}`), n = at(`${path}.numerical.${w}`), x = 4 + k * gap;
     return s("g", {class: "hit", onmouseenter: () => readout.replaceChildren(w.replaceAll(".", " "),
-      ": closed form ", num(`${path}.gradient.${w}`), ", numerical ", num(`${path}.numerical.${w}`))},
+      ": closed form ", num(`${path}.gradient.${w}`), ", numerical ", n === null ? "not taken"
+        : num(`${path}.numerical.${w}`))},
     s("rect", {class: "back", x, width: gap, y: 0, height}),
     s("rect", {class: "printed", x: x + gap * 0.2, width: gap * 0.6, y: g < 0 ? middle : middle - g * scale,
       height: Math.abs(g) * scale}),
-    s("line", {class: "numerical", x1: x + gap * 0.1, x2: x + gap * 0.9, y1: middle - n * scale,
-      y2: middle - n * scale}));
+    n === null ? null : s("line", {class: "numerical", x1: x + gap * 0.1, x2: x + gap * 0.9,
+      y1: middle - n * scale, y2: middle - n * scale}));
   }));
   return h("section", {class: "panel", id: "compare", "aria-labelledby": "compare-title"},
     h("h2", {id: "compare-title"}, `The gradient of the ${key}, and its numerical derivative`),
-    h("div", {class: "scroll"}, svg), h("p", {class: "legend"}, "bars: closed form; lines: numerical"), readout);
+    h("div", {class: "scroll"}, svg), h("p", {class: "legend"}, "bars: closed form; lines: numerical"
+    + (told.checked < list.length ? `, of ${told.checked} of the ${list.length} weights` : "")), readout);
 }
 function modelCurves(width) {
   const names = Object.keys(record().losses), size = Math.min(width, 330);

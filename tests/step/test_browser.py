@@ -606,6 +606,19 @@ def wrong(loss):
     return (loss["after"] - loss["before"]) * (1 if loss["direction"] == "up" else -1) < 0
 
 
+def test_what_was_not_taken_numerically_is_not_drawn(browser, folder):
+    images, labels = reduced_images("digits", 9)
+    traced = trace_model(small_batched("survey-vae", "9-12-2"), images, labels, 1)
+    write_page(traced, folder / "wide.html")
+    visit(browser, folder, "#phase=encoder-update", "wide.html")
+    told = traced.steps[0]["players"]["encoder"]
+    drawn = browser.find_elements(By.CSS_SELECTOR, "#compare svg.bars line.numerical")
+    assert len(drawn) == told["checked"] < len(
+        browser.find_elements(By.CSS_SELECTOR, "#compare svg.bars rect.printed"))
+    assert f"of {told['checked']} of the" in browser.find_element(By.ID, "compare").text
+    assert "undefined" not in browser.find_element(By.TAG_NAME, "main").text
+
+
 def test_a_curve_leads_to_its_update(browser, folder):
     visit(browser, folder, "#step=1&phase=g-update")
     curve = browser.find_elements(By.CSS_SELECTOR, "svg.curve")[1]
