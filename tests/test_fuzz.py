@@ -132,6 +132,11 @@ def test_an_npy_header_that_is_no_python(tmp_path, old, new):
     assert "is damaged" in refused(read_npz, zipped(tmp_path / "x.npz", x_train=data))
 
 
+def test_an_idx_file_of_nothing_along_giant_axes(tmp_path):
+    (tmp_path / "x.idx").write_bytes(b"\0\0\x08\x03\xfe\0\0\2\0\0\0\0\xa8\0\0\0")
+    assert "at most" in refused(read_idx, tmp_path / "x.idx")
+
+
 def test_a_picture_larger_than_the_memory(tmp_path, monkeypatch):
     from PIL import Image
 

@@ -54,8 +54,8 @@ def _parse(stream: IO[bytes], path: Path) -> np.ndarray:
     header = _read(stream, 4 * axes, path)
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
     size = math.prod(shape) * dtype.itemsize
-    if size > MAX_BYTES:
-        raise InputError(f"{path} announces {size} bytes of items, at most {MAX_BYTES} are read")
+    if (whole := math.prod(filter(None, shape)) * dtype.itemsize) > MAX_BYTES:
+        raise InputError(f"{path} announces {whole} bytes of items, at most {MAX_BYTES} are read")
     items = _read(stream, size, path)
     if stream.read(1):
         raise InputError(f"{path} goes on after its {size} bytes of items: get it again")
