@@ -156,6 +156,20 @@ class Folder:
         """Write `run.json`. Raises InputError if the system refuses."""
         write_whole(self.path / "run.json", json.dumps(run, indent=2).encode() + b"\n")
 
+    def join(self, run: dict, environment: Mapping[str, Any]) -> int:
+        """The number of an environment in `run`: 0 is the one that it was begun in.
+
+        One that is new goes to `run["continued"]`, and `run.json` is written again. Raises
+        InputError if the system refuses.
+        """
+        known = environments(run)
+        if environment not in known:
+            run["continued"] = {str(number): each for number, each in enumerate(known) if number}
+            run["continued"][str(len(known))] = dict(environment)
+            self.write_run(run)
+            known.append(environment)
+        return known.index(environment)
+
     def check_same(self, run: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         """InputError, with the first difference, unless `run` was made as `new` says."""
         if found := first_difference(run[self.section], new):
@@ -166,6 +180,17 @@ class Folder:
 def _brief(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def environments(run: Mapping[str, Any]) -> list[Any]:
+    """Those in which a run was begun and went on, by their numbers, as its `run.json` has them."""
+    later = run.get("continued")
+    return [run.get("environment"), *(later.values() if isinstance(later, dict) else ())]
+
+
+def numbered(environment: int) -> Line:
+    """What a line of `timings.jsonl` says of the environment that it was made in."""
+    return {"environment": environment} if environment else {}
 
 
 def held(path: Path, advice: str) -> FileIO:

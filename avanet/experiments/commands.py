@@ -34,8 +34,6 @@ def _add_bm(what):
                     help="rule sets: as-run, printed, printed-mean, letter, exact, as-run-mu4; "
                          "default as-run,printed")
     _add_jobs(bm)
-    bm.add_argument("--scheduler", metavar="ADDRESS",
-                    help="of a Dask cluster that does the cells, as tcp://host:8786")
     _add_folder(bm, "runs/bm-DATA")
     bm.set_defaults(verb=_reproduce_bm)
 
@@ -54,7 +52,7 @@ def _add_gan_theory(what):
 def _reproduce_gan_theory(args) -> int:
     from avanet.experiments import gan_theory
     gan_theory.reproduce(gan_theory.Request(args.scale, args.seeds, args.jobs, args.out,
-                                            args.fresh))
+                                            args.fresh, args.scheduler))
     return DONE
 
 
@@ -74,7 +72,7 @@ def _reproduce_vaegan(args) -> int:
     from avanet.experiments import vaegan
     vaegan.reproduce(vaegan.Request(
         data=args.data, data_dir=args.data_dir, scale=args.scale, seeds=args.seeds, jobs=args.jobs,
-        out=args.out, fresh=args.fresh))
+        out=args.out, fresh=args.fresh, scheduler=args.scheduler))
     return DONE
 
 
@@ -116,7 +114,7 @@ def _reproduce_overview(args) -> int:
     from avanet.experiments import overview
     overview.reproduce(overview.Request(
         data=args.data, data_dir=args.data_dir, scale=args.scale, seeds=args.seeds, jobs=args.jobs,
-        out=args.out, fresh=args.fresh))
+        out=args.out, fresh=args.fresh, scheduler=args.scheduler))
     return DONE
 
 
@@ -130,6 +128,8 @@ def _add_data(verb, default):
 def _add_jobs(verb):
     verb.add_argument("--jobs", type=count, default=min(4, os.cpu_count() or 1), metavar="N",
                       help="worker processes (default: one per core, at most 4)")
+    verb.add_argument("--scheduler", metavar="ADDRESS",
+                      help="of a Dask cluster that does the cells, as tcp://host:8786")
 
 
 def _add_folder(verb, default):

@@ -29,10 +29,11 @@ def diff(one: str | Path, other: str | Path) -> Iterator[str]:
 
 def differences(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
     """(dotted name, value, other value) of whatever differs; a missing value is None."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        for name in dict.fromkeys([*a, *b]):
+    one, other = ({} if value is None else value for value in (a, b))
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in dict.fromkeys([*one, *other]):
             inner = f"{where}.{name}" if where else str(name)
-            yield from differences(a.get(name), b.get(name), inner)
+            yield from differences(one.get(name), other.get(name), inner)
     elif a != b:
         yield where, a, b
 

@@ -23,7 +23,7 @@ from avanet.experiments import gan_theory_report
 from avanet.experiments.gan_toys import (
     GRID, STEP, TARGETS, TOYS, Mixture, best_reply, binned_jsd, jsd, optimal_logit, value,
 )
-from avanet.experiments.running import tell_estimate, tell_of_other_versions
+from avanet.experiments.running import tell_estimate, tell_of_other_versions, workers
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.models.adversarial import GENERATOR_LOSSES, tell_apart
@@ -64,6 +64,7 @@ class Request:
     jobs: int = 2
     out: str | None = None
     fresh: bool = False
+    scheduler: str | None = None
 
 
 def reproduce(request: Request) -> None:
@@ -79,14 +80,15 @@ def reproduce(request: Request) -> None:
     scale = SCALES[request.scale]
     cells = list_cells(request.seeds or scale.seeds)
     other = "" if request.scale == "default" else f"-{request.scale}"
-    with RunFolder(request.out or f"runs/gan-theory{other}", KEY) as folder:
+    with workers(request.scheduler, request.jobs) as (pool, jobs), \
+            RunFolder(request.out or f"runs/gan-theory{other}", KEY) as folder:
         run = folder.open_run(protocol_of(request.scale), environment(), request.fresh)
         tell_of_other_versions(run)
         missing = [cell for cell in cells if folder.key_of(cell) not in folder.results]
         if missing:
-            tell_estimate(seconds_of(missing[len(missing) // 2], scale), len(missing), request.jobs)
+            tell_estimate(seconds_of(missing[len(missing) // 2], scale), len(missing), jobs)
         with Progress() as progress:
-            lines = run_cells(cells, work, folder, request.jobs, shared=scale, progress=progress)
+            lines = run_cells(cells, work, folder, jobs, shared=scale, progress=progress, pool=pool)
         files = gan_theory_report.tables(lines)
         try:
             files |= gan_theory_report.figures(lines, centres(), EDGES[1] - EDGES[0])

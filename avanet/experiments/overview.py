@@ -20,7 +20,7 @@ from avanet.experiments import overview_report
 from avanet.experiments.overview_cells import (
     BETA_TCVAE, KEY, MODELS, SCALES, Cell, Scale, cell_of, list_cells, picture_name, settings_of,
 )
-from avanet.experiments.running import slug, tell_estimate, tell_of_other_versions
+from avanet.experiments.running import slug, tell_estimate, tell_of_other_versions, workers
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.folder import first_difference
@@ -54,6 +54,7 @@ class Request:
     jobs: int = 2
     out: str | None = None
     fresh: bool = False
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,16 @@ def reproduce(request: Request) -> None:
     ending = "" if request.scale == "default" else f"-{request.scale}"
     cells = list_cells(scale, request.seeds or scale.seeds)
     shared = task(dataset, scale)
-    with RunFolder(request.out or f"runs/overview-{slug(dataset.source)}{ending}", KEY) as folder:
+    out = request.out or f"runs/overview-{slug(dataset.source)}{ending}"
+    with workers(request.scheduler, request.jobs) as (pool, jobs), RunFolder(out, KEY) as folder:
         run = folder.open_run(protocol_of(dataset, request.scale), environment() | {
             "data": dataset.source, "data_dir": request.data_dir}, request.fresh)
         tell_of_other_versions(run)
         missing = [cell for cell in cells if folder.key_of(cell) not in folder.results]
         if missing:
-            tell_estimate(seconds_of_a_cell(shared), len(missing), request.jobs)
+            tell_estimate(seconds_of_a_cell(shared), len(missing), jobs)
         with Progress() as progress:
-            run_cells(cells, work, folder, request.jobs, shared=shared, progress=progress)
+            run_cells(cells, work, folder, jobs, shared=shared, progress=progress, pool=pool)
         with folder.counted():
             overview_report.write(folder, request.scale, dataset)
 

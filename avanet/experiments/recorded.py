@@ -1,6 +1,7 @@
 """A run folder as it stands on disk, read without holding or changing it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.files import told
-from avanet.folder import Line, decode, read_lines
+from avanet.folder import Line, decode, environments, read_lines
 
 EXPERIMENTS = {"bm": "avanet.experiments.bm", "vaegan": "avanet.experiments.vaegan",
                "gan-theory": "avanet.experiments.gan_theory",
@@ -32,12 +33,21 @@ class Recorded:
         The fields that tell one line from another.
     lines : dict of tuple -> dict
         The lines by the values of these fields.
+    numbers : dict of tuple -> int
+        The number of the environment that a line was made in, as far as `timings.jsonl` tells.
     """
 
     path: Path
     run: dict[str, Any]
     key: tuple[str, ...]
     lines: dict[tuple, Line]
+    numbers: dict[tuple, int]
+
+    def made_in(self, keys: Iterable[tuple]) -> list[Any]:
+        """The environments that these lines were made in; where that is not known, all."""
+        every = environments(self.run)
+        numbers = {self.numbers.get(key, -1) for key in keys}
+        return [each for number, each in enumerate(every) if not {number, -1}.isdisjoint(numbers)]
 
 
 def read_recorded(path: str | Path) -> Recorded:
@@ -64,7 +74,16 @@ def read_recorded(path: str | Path) -> Recorded:
         if not same:
             raise InputError(f"{path / name}, line {number}: expected the fields {', '.join(key)}, "
                              "with other values than any line before")
-    return Recorded(path, run, key, lines)
+    return Recorded(path, run, key, lines, _numbers(path, key, len(environments(run))))
+
+
+def _numbers(path: Path, key: tuple[str, ...], n: int) -> dict[tuple, int]:
+    found: dict[tuple, int] = {}
+    for line in read_lines(path / "timings.jsonl", ELSEWHERE)[0]:
+        number = line.get("environment", 0)
+        with suppress(TypeError):  # what cannot be a key names no line
+            found[tuple(map(line.get, key))] = number if number in range(n) else -1
+    return found
 
 
 def experiment_of(run: Mapping[str, Any]) -> ModuleType:
@@ -76,9 +95,9 @@ def experiment_of(run: Mapping[str, Any]) -> ModuleType:
     return import_module(EXPERIMENTS[name])
 
 
-def other_versions(run: Mapping[str, Any]) -> list[str]:
-    """What of the environment differs now from that of the run: "numpy 2.0 (now 2.4)"."""
-    begun, now = run.get("environment"), environment()
+def other_versions(begun: Any) -> list[str]:
+    """What of an environment of a run differs now: "numpy 2.0 (now 2.4)"."""
+    now = environment()
     if not isinstance(begun, dict):
         return ["environment unknown"]
     return [f"{name} {begun.get(name)} (now {now[name]})" for name in now

@@ -95,10 +95,11 @@ def report(recorded: Recorded, pairs: Sequence[tuple[Line, Line]]) -> bool:
         different += bool(changes)
         print(f"{'DIFFERS' if changes else 'same':9}{cell}{': ' if changes else ''}"
               f"{', '.join(changes)}")
-    other = other_versions(recorded.run)
-    if other:
+    made_in = recorded.made_in(tuple(old[name] for name in recorded.key) for old, _ in pairs)
+    others = [other for each in made_in if (other := other_versions(each))]
+    for other in others:
         print(f"made with other versions or on another machine: {', '.join(other)}")
-    if different and not other:
+    if different and not others:
         print("same versions and machine: please report this, with avanet doctor",
               file=sys.stderr)
     print(f"{len(pairs) - different} of {len(pairs)} cells came out the same, bit for bit")

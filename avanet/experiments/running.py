@@ -25,7 +25,7 @@ def workers(scheduler: str | None, jobs: int) -> Iterator[tuple[OpenPool, int]]:
 
 def tell_of_other_versions(run: Mapping[str, Any]) -> None:
     """Say on stderr if the run (the contents of run.json) was begun with other versions."""
-    if other := other_versions(run):
+    if other := other_versions(run.get("environment")):
         print(f"note: this folder was begun with {', '.join(other)}; "
               "last digits may differ between old and new cells", file=sys.stderr)
 

@@ -1,8 +1,9 @@
 """The output folder of a sweep: one writer, whole lines, files that are old or new, never half.
 
-run.json        protocol and environment of the run, written once
+run.json        protocol and environment of the run; other environments in which it went on
 results.jsonl   a line per finished cell: its key fields, then its deterministic results
-timings.jsonl   a line per finished cell: its key fields, then its seconds
+timings.jsonl   a line per finished cell: its key fields, its seconds, the number of its environment
+                unless that is 0, the first
 files.jsonl     a line per other file that the run has written: what a fresh start removes
 .lock           held while a process writes to the folder
 """
@@ -15,7 +16,7 @@ from typing import Any
 
 from avanet.errors import InputError
 from avanet.files import PARTIAL, told, write_whole
-from avanet.folder import Folder, Journal, Line, encode, read_lines
+from avanet.folder import Folder, Journal, Line, encode, numbered, read_lines
 
 
 class RunFolder(Folder):
@@ -63,6 +64,7 @@ class RunFolder(Folder):
         self._written = self._recorded(self._files.lines)
         self._remove_partial()
         self.results = self._index(self._results)
+        self._run, self._environment = run, new["environment"]
         return run
 
     def key_of(self, cell: Mapping[str, Any]) -> tuple:
@@ -71,9 +73,10 @@ class RunFolder(Folder):
 
     def append(self, lines: Sequence[Line], timings: Sequence[Line]) -> None:
         """Keep the lines of finished cells. Raises InputError; what was kept before stays kept."""
+        number = self.join(self._run, self._environment)
         self._results.append(lines)
         self.results |= {self.key_of(line): line for line in lines}
-        self._timings.append(timings)
+        self._timings.append([line | numbered(number) for line in timings])
 
     def read(self, name: str) -> bytes | None:
         """A file that this run has written, by its path in the folder, or None."""

@@ -20,7 +20,7 @@ from avanet.data.batches import Batches
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.experiments import vaegan_report
-from avanet.experiments.running import found, slug, tell_estimate, tell_of_other_versions
+from avanet.experiments.running import found, slug, tell_estimate, tell_of_other_versions, workers
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.experiments.vaegan_cells import (
@@ -53,6 +53,7 @@ class Request:
     jobs: int = 2
     out: str | None = None
     fresh: bool = False
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,21 +80,21 @@ def reproduce(request: Request) -> None:
                            root=request.data_dir)
     ending = "-quick" if request.scale == "quick" else ""
     out = Path(request.out or f"runs/vaegan-{slug(dataset.source)}{ending}")
-    with RunFolder(out, KEY) as folder, RunFolder(out / "search", KEY) as search:
+    with workers(request.scheduler, request.jobs) as (pool, jobs), RunFolder(out, KEY) as folder, \
+            RunFolder(out / "search", KEY) as search:
         for part, length in ((folder, epochs), (search, SEARCH_EPOCHS)):
             run = part.open_run(protocol_of(dataset, length), environment() | {
                 "data": dataset.source, "data_dir": request.data_dir}, request.fresh)
         tell_of_other_versions(run)
         wanted = list_cells(request.seeds or seeds)
         trial = search_cells() if searched else []
-        _estimate(dataset, [(folder, wanted, epochs), (search, trial, SEARCH_EPOCHS)],
-                  request.jobs)
+        _estimate(dataset, [(folder, wanted, epochs), (search, trial, SEARCH_EPOCHS)], jobs)
         for part, cells, length in ((search, trial, SEARCH_EPOCHS), (folder, wanted, epochs)):
             if not cells:
                 continue
             with Progress() as progress:
-                run_cells(cells, work, part, request.jobs, shared=task(dataset, length),
-                          progress=progress)
+                run_cells(cells, work, part, jobs, shared=task(dataset, length),
+                          progress=progress, pool=pool)
         with folder.counted():
             vaegan_report.write(folder, search, dataset.checksum == MNIST)
 

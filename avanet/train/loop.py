@@ -10,6 +10,7 @@ from time import monotonic, perf_counter
 
 from avanet.data import Dataset, Split
 from avanet.errors import InputError
+from avanet.folder import Line, numbered
 from avanet.interrupts import interrupts
 from avanet.models.base import Model
 from avanet.nn import DivergedError
@@ -143,6 +144,7 @@ class Training:
     def go(self, callbacks: Sequence[Callback], came: Sequence[int]) -> None:
         """Go through the epochs that are left; `came` fills when an interrupt has come."""
         due, start = monotonic() + EVERY, perf_counter()
+        number = numbered(self.run.joined()) if self.batches.epoch < self.epochs else {}
         while self.batches.epoch < self.epochs:
             self.stopped = next(filter(None, (each.stop(self) for each in callbacks)), "")
             if self.stopped:
@@ -160,10 +162,10 @@ class Training:
                 if monotonic() > due:
                     self.save()
                     due = monotonic() + EVERY
-            self._finish_epoch(callbacks, perf_counter() - start)
+            self._finish_epoch(callbacks, {"seconds": perf_counter() - start} | number)
             due, start = monotonic() + EVERY, perf_counter()
 
-    def _finish_epoch(self, callbacks, seconds: float) -> None:
+    def _finish_epoch(self, callbacks, timing: Line) -> None:
         """Validate, log, keep. The log comes before the checkpoint: what a kill in between has
         logged is cut off when the run goes on, and logged again."""
         epoch = self.batches.epoch
@@ -174,7 +176,7 @@ class Training:
         if self.validation:
             line[self.validation] = self.model.losses(self.dataset[self.validation], epoch)
         self.run.log.append([line], self.kept())
-        self.run.timings.append([{"epoch": epoch, "seconds": seconds}], self.kept())
+        self.run.timings.append([{"epoch": epoch} | timing], self.kept())
         self.sums = Sums()
         for callback in callbacks:
             callback.epoch(self, line)

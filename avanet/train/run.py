@@ -1,8 +1,8 @@
 """The folder of a training run, and the trained model that it holds.
 
-run.json              model, settings, data and machine, written when the run starts
+run.json              model, settings, data, environment; other environments in which it went on
 log.jsonl, log.csv    a line per epoch: losses of training and validation, rates
-timings.jsonl         a line per epoch: its seconds
+timings.jsonl         a line per epoch: its seconds, the number of the environment it ended in
 last.safetensors      the checkpoint that training goes on from (last.npz without safetensors)
 best.safetensors      the model with the least watched loss in validation
 samples/              a picture of samples per epoch
@@ -74,7 +74,12 @@ class Run(Folder):
         if self.suffix not in SUFFIXES:
             raise InputError(f"{self.path / 'run.json'}: expected weights as "
                              f"{' or '.join(SUFFIXES)}, got {self.suffix!r}{self.anew}")
+        self._begun = run
         return run
+
+    def joined(self) -> int:
+        """The number of this environment, kept in `run.json` if it is new. Raises InputError."""
+        return self.join(self._begun, environment())
 
     def _go_on(self, run: dict, new: Mapping[str, Any]) -> None:
         """Take more epochs over; InputError for any other difference."""

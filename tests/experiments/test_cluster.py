@@ -96,6 +96,36 @@ def test_a_worker_that_joined_later_is_refused():
     assert isinstance(answer, InputError) and "not 0.1" in str(answer)
 
 
+class Report:
+    """Nothing to report."""
+
+    summary = tables = staticmethod(lambda *_: {})
+    figures = tables
+
+
+def test_another_reproduction_has_the_same_results_on_a_cluster(tmp_path, address, monkeypatch):
+    from avanet.experiments import gan_theory
+    monkeypatch.setitem(gan_theory.SCALES, "quick", gan_theory.Scale(3, 21, 1))
+    monkeypatch.setattr(gan_theory, "seconds_of", lambda cell, scale: 0.0)
+    exact = [cell for cell in gan_theory.list_cells(1) if cell["what"] == "exact"]
+    monkeypatch.setattr(gan_theory, "list_cells", lambda seeds: exact)
+    monkeypatch.setattr(gan_theory, "gan_theory_report", Report)
+    command = ["reproduce", "gan-theory", "--scale", "quick", "--out"]
+    assert main([*command, str(tmp_path / "here"), "--jobs", "1"]) == 0
+    with workers(address, 2):
+        assert main([*command, str(tmp_path / "there"), "--scheduler", address]) == 0
+    here, there = ((tmp_path / name / "results.jsonl").read_bytes() for name in ("here", "there"))
+    assert here == there and here.count(b"\n") > 3
+
+
+@pytest.mark.parametrize("name", ["gan-theory", "vaegan", "overview"])
+def test_every_reproduction_of_cells_takes_a_scheduler(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "TIMEOUT", 0.5)
+    assert main(["reproduce", name, "--scheduler", "tcp://127.0.0.1:1"]) == 2
+    assert "no Dask scheduler at" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_no_workers_and_no_scheduler(address, monkeypatch, capsys):
     monkeypatch.setattr(module, "TIMEOUT", 0.5)
     with pytest.raises(InputError, match="has no workers; start some with dask worker"):

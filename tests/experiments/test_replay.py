@@ -67,6 +67,23 @@ def test_a_changed_number_and_another_version_are_named(run, capsys):
     assert "numpy 1.0 (now" in output and "1 of 2 cells came out the same" in output
 
 
+def test_the_versions_that_made_the_cell_are_named_and_no_others(run, capsys):
+    document = json.loads((run / "run.json").read_text())
+    document["continued"] = {"1": document["environment"] | {"numpy": "7.0"}}
+    (run / "run.json").write_text(json.dumps(document))
+    assert main(["diff", str(run), str(run / "paired")]) == 1
+    assert 'continued.1.numpy: "7.0" | nothing' in capsys.readouterr().out
+    lines = [json.loads(line) for line in (run / "timings.jsonl").read_text().splitlines()]
+    lines = [line | {"environment": 1} if line["model"] == "vae" else line for line in lines]
+    (run / "timings.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for model, named in ("vae", True), ("ava5", False):
+        assert main(["replay", str(run), "--cell", f"model={model},seed=0"]) == 0
+        assert ("numpy 7.0 (now" in capsys.readouterr().out) == named
+    (run / "timings.jsonl").unlink()  # then each may have made it
+    assert main(["replay", str(run), "--cell", "model=ava5,seed=0"]) == 0
+    assert "numpy 7.0 (now" in capsys.readouterr().out
+
+
 def test_data_that_moved_or_changed(run, tmp_path, image_folder, capsys):
     change(run, data=str(tmp_path / "gone"))
     assert "gone" in refused(capsys, "replay", run)

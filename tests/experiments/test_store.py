@@ -104,13 +104,17 @@ def test_the_protocol_is_refused_by_its_first_difference_and_nothing_changes(tmp
         assert len(folder.results) == 1
 
 
-def test_the_first_environment_is_kept(tmp_path):
-    with opened(tmp_path, environment={"numpy": "2.0"}):
-        pass
-    with RunFolder(tmp_path, KEY) as folder:
-        run = folder.open_run({"slope": 0.5}, {"numpy": "2.1"})
-    assert run == {"protocol": {"slope": 0.5}, "environment": {"numpy": "2.0"}}
-    assert json.loads((tmp_path / "run.json").read_text()) == run
+def test_every_environment_that_made_a_line_is_kept_and_each_line_names_its_own(tmp_path):
+    for rate, version in enumerate(("2.0", "2.1", "2.0", "2.2", "2.1")):
+        with opened(tmp_path, environment={"numpy": version}) as folder:
+            folder.append([line_of("a", rate)], [{"rate": rate}])
+    with opened(tmp_path, environment={"numpy": "3.0"}):
+        pass  # which makes no line
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run == {"protocol": {"slope": 0.5}, "environment": {"numpy": "2.0"},
+                   "continued": {"1": {"numpy": "2.1"}, "2": {"numpy": "2.2"}}}
+    timings = [json.loads(line) for line in (tmp_path / "timings.jsonl").read_text().splitlines()]
+    assert [line.get("environment", 0) for line in timings] == [0, 1, 0, 2, 1]
 
 
 def test_a_fresh_start_removes_what_the_run_wrote_and_nothing_else(tmp_path):

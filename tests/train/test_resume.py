@@ -65,6 +65,20 @@ def kept(folder):
     return result
 
 
+def test_a_run_that_goes_on_in_another_environment_keeps_both(digits, tmp_path, monkeypatch):
+    from avanet.train import run as module
+    with pytest.raises(Stop):
+        run("survey-vae", digits, tmp_path, StopAfter(5))
+    first = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: first | {"numpy": "7.0"})
+    run("survey-vae", digits, tmp_path)
+    document = json.loads((tmp_path / "run.json").read_text())
+    assert document["environment"] == first
+    assert document["continued"] == {"1": first | {"numpy": "7.0"}}
+    timings = [json.loads(line) for line in (tmp_path / "timings.jsonl").read_text().splitlines()]
+    assert timings[-1]["environment"] == 1 and "environment" not in timings[0]
+
+
 @pytest.fixture(scope="module")
 def undisturbed(digits, tmp_path_factory):
     """What each model's run leaves without a stop."""
