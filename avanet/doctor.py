@@ -62,7 +62,6 @@ def threads() -> Facts:
     given = [f"{name}={value}" for name, value in sorted(os.environ.items())
              if name.endswith("_NUM_THREADS")]
     yield "threads", f"Numba {numba.get_num_threads()}; {', '.join(given) or 'no limits set'}"
-    yield "jit", "off (NUMBA_DISABLE_JIT)" if numba.config.DISABLE_JIT else "on"
 
 
 def blas() -> str:

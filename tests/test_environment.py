@@ -40,6 +40,14 @@ def test_versions_and_machine():
     assert found == environment() == json.loads(json.dumps(found))
 
 
+def test_numpy_kernels_are_another_environment(monkeypatch):
+    import numba
+    assert (environment()["jit"] != "on") == bool(numba.config.DISABLE_JIT)
+    for value, jit in ("1", "off (NUMBA_DISABLE_JIT)"), ("0", "on"), ("", "on"):
+        monkeypatch.setenv("NUMBA_DISABLE_JIT", value)
+        assert environment()["jit"] == jit
+
+
 def test_the_cpu_is_the_first_of_the_list(monkeypatch):
     with_cpuinfo(monkeypatch, CPUINFO)
     assert cpu_model() == "Some CPU: 2.0 GHz"
