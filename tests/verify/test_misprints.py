@@ -104,3 +104,7 @@ def test_errata_is_what_the_command_line_prints(monkeypatch):
     assert lines[:-1] == [format_erratum(e) for e in NOTATION]
     assert lines[-1] == "3 checks, 0 failed" and report.passed
     assert len(report.to_json()["results"]) == 3
+
+
+def test_those_that_are_asked_for_by_number():
+    assert {erratum.number for erratum in misprints(seed=0, numbers=(2, 5, 21))} == {2, 5, 21}
