@@ -167,3 +167,15 @@ def test_a_palette_without_its_colours(tmp_path):
     (tmp_path / "x.png").write_bytes(data[:at] + data[at + 12 + size:])
     with pytest.raises(InputError, match="x.png is damaged"):
         read_folder(tmp_path)
+
+
+def test_names_of_no_characters(tmp_path):
+    names = np.array([0x7FFFFFFF], "<u4").view("<U1")
+    np.savez(tmp_path / "x.npz", x_train=np.zeros((1, 2, 2)), class_names=names)
+    assert "class_names of" in refused(read_npz, tmp_path / "x.npz")
+
+
+def test_labels_that_are_bytes(tmp_path):
+    np.savez(tmp_path / "x.npz", x_train=np.zeros((1, 2, 2)), y_train=np.array([b"seven"]))
+    assert "expected labels as whole numbers from 0, got |S5" in refused(
+        read_npz, tmp_path / "x.npz")

@@ -45,9 +45,17 @@ def read_npz(path: str | Path, source: str | None = None) -> Dataset:
     if "train" not in splits:
         raise InputError(f"expected the images as x_train in {path} (labels as y_train), got "
                          f"{', '.join(sorted(arrays)) or 'no such array'}")
-    lists = {field: tuple(map(str, arrays[key].ravel()))
+    lists = {field: _texts(arrays[key], f"{key} of {path}")
              for key, field in NAMES.items() if key in arrays}
     return Dataset(source, splits, **lists)
+
+
+def _texts(array: np.ndarray, source: str) -> tuple[str, ...]:
+    """Names, whose characters NumPy has not looked at yet."""
+    try:
+        return tuple(map(str, array.ravel()))
+    except (SystemError, ValueError) as error:
+        raise InputError(f"{source} is damaged: it is no text ({error})") from error
 
 
 def _black_and_white(images: np.ndarray) -> np.ndarray:

@@ -77,8 +77,9 @@ class Split:
             raise InputError(f"{self.source}: expected a label (or a row of factors) for each of "
                              f"{len(self)} images, got shape {labels.shape}")
         if labels.dtype.kind not in "bui" or labels.min() < 0:
+            smallest = f", smallest {labels.min()}" if labels.dtype.kind in "if" else ""
             raise InputError(f"{self.source}: expected labels as whole numbers from 0, got "
-                             f"{labels.dtype}, smallest {labels.min()}")
+                             f"{labels.dtype}{smallest}")
         return labels.astype(np.int64)
 
 
