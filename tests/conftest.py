@@ -1,6 +1,7 @@
 """What several test files need: the authors' images, small images, a Python of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,10 @@ COMPILE = ("import sys; from avanet.ava.warmup import is_warm, warmup; "
 AUTHORS_IMAGES = ROOT / "../shared/data/orbit-100x64"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a shell's background; children inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def start_python(*arguments, **options):
