@@ -112,7 +112,7 @@ def test_the_command_goes_on_and_writes_all(lines, tmp_path, monkeypatch, capsys
     assert (out / "tables.tex").exists() and (out / "jsd.svg").exists()
 
 
-def in_this_process(cells, work, folder, jobs, *, shared, progress):
+def in_this_process(cells, work, folder, jobs, *, shared, progress, pool):
     """What `run_cells` does, without worker processes."""
     for cell in cells:
         if folder.key_of(cell) not in folder.results:
