@@ -64,6 +64,17 @@ def _black_and_white(images: np.ndarray) -> np.ndarray:
     return images.astype(bool) if binary else images
 
 
+def write_set(path: str | Path, **arrays: np.ndarray) -> Path:
+    """`write_npz` of a data set that avanet draws, its folder made if need be; the file's path."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    write_npz(path, **arrays)
+    return path
+
+
 def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
     """Write arrays, compressed; the same arrays give the same bytes, whenever they are written.
 

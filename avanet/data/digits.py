@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avanet.data.arrays import write_npz
+from avanet.data.arrays import write_set
 from avanet.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -139,16 +139,10 @@ def write_digits(folder: str | Path) -> Path:
     Makes the folder if need be; returns the file's path. Raises `InputError` when it cannot be
     written.
     """
-    path = Path(folder, FILE)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     x_train, y_train = draw_digits(N_TRAIN, seed=0)
     x_test, y_test = draw_digits(N_TEST, seed=1)
-    write_npz(path, x_train=x_train, y_train=y_train.astype(np.uint8), x_test=x_test,
-              y_test=y_test.astype(np.uint8))
-    return path
+    return write_set(Path(folder, FILE), x_train=x_train, y_train=y_train.astype(np.uint8),
+                     x_test=x_test, y_test=y_test.astype(np.uint8))
 
 
 def _write(raw: NDArray[np.uint64]) -> tuple[int, tuple[Floats, Floats, Floats]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avanet.data.arrays import write_npz
+from avanet.data.arrays import write_set
 from avanet.errors import InputError
 
 Ints = NDArray[np.int64]
@@ -68,18 +68,13 @@ def write_faces(folder: str | Path) -> Path:
     Makes the folder if need be; returns the file's path. Raises `InputError` when it cannot be
     written.
     """
-    path = Path(folder, FILE)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     factors = all_factors()
     test = np.zeros(len(factors), bool)
     test[np.argsort(np.random.PCG64(0).random_raw(len(factors)))[:N_TEST]] = True
     images, labels = draw_faces(factors), factors.astype(np.uint8)
-    write_npz(path, x_train=images[~test], y_train=labels[~test], x_test=images[test],
-              y_test=labels[test], latents_names=np.array([*FACTORS]))
-    return path
+    return write_set(Path(folder, FILE), x_train=images[~test], y_train=labels[~test],
+                     x_test=images[test], y_test=labels[test],
+                     latents_names=np.array([*FACTORS]))
 
 
 def _face(x: Ints, y: Ints, hair: int, glasses: int, mouth: int, pose: int) -> Ints:
