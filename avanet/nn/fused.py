@@ -41,9 +41,4 @@ def rows(x: np.ndarray) -> np.ndarray:
 
 def falling(x: np.ndarray) -> np.ndarray:
     """exp(-|x|), which cannot overflow; of a complex number, |x| by the sign of its real part."""
-    if large(x) and x.itemsize == 4:
-        return fused("falling", x)
-    from avanet.kernels.elementwise import falling_numpy
-    e = empty(x.shape, x.dtype)
-    falling_numpy(x, e)
-    return e
+    return fused("falling", x)
