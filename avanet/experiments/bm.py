@@ -26,7 +26,9 @@ from avanet.data.bundled import BUNDLED
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.experiments import bm_report
-from avanet.experiments.running import tell_estimate, tell_of_other_versions, workers
+from avanet.experiments.running import (
+    SweepRequest, tell_estimate, tell_of_other_versions, workers,
+)
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.folder import first_difference
@@ -41,20 +43,14 @@ LATENT_DIM, HIDDEN_DIM, PER_IMAGE = 10, 100, 10
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(SweepRequest):
     """What the user asked for; None leaves the choice to `scale`."""
 
     data: str = "orbit"
     size: tuple[int, int] | None = None
-    scale: str = "default"
     models: list[str] | None = None
     rates: list[float] | None = None
-    seeds: int | None = None
     rules: tuple[str, ...] | list[str] = ("as-run", "printed")
-    jobs: int = 2
-    out: str | None = None
-    fresh: bool = False
-    scheduler: str | None = None
 
 
 @dataclass(frozen=True)

@@ -51,14 +51,14 @@ def _add_gan_theory(what):
 
 def _reproduce_gan_theory(args) -> int:
     from avanet.experiments import gan_theory
-    gan_theory.reproduce(gan_theory.Request(args.scale, args.seeds, args.jobs, args.out,
-                                            args.fresh, args.scheduler))
+    gan_theory.reproduce(gan_theory.SweepRequest(args.scale, args.seeds, args.jobs, args.out,
+                                                 args.fresh, args.scheduler))
     return DONE
 
 
 def _add_vaegan(what):
     vaegan = what.add_parser("vaegan", help="Tables 1-4 and Figures 10-17 of the VAE-GAN paper")
-    _add_data(vaegan, "mnist")
+    _add_data(vaegan, "mnist, if there, else digits, the bundled set")
     vaegan.add_argument("--scale", default="default", choices=SCALES,
                         help="quick: 1 seed, 2 epochs; default: 5 seeds, 10 epochs, and the search "
                              "for what is open in the denoising tables; paper: 11 seeds")
@@ -70,15 +70,13 @@ def _add_vaegan(what):
 
 def _reproduce_vaegan(args) -> int:
     from avanet.experiments import vaegan
-    vaegan.reproduce(vaegan.Request(
-        data=args.data, data_dir=args.data_dir, scale=args.scale, seeds=args.seeds, jobs=args.jobs,
-        out=args.out, fresh=args.fresh, scheduler=args.scheduler))
+    vaegan.reproduce(_data_request(args))
     return DONE
 
 
 def _add_survey(what):
     survey = what.add_parser("survey", help="Figures 10-13 of the survey: VAE and DCGAN samples")
-    _add_data(survey, "mnist and fashion-mnist")
+    _add_data(survey, "mnist and fashion-mnist, if there, else digits, the bundled set")
     survey.add_argument("--scale", default="default", choices=SCALES,
                         help="epochs of VAE and DCGAN: quick 2 and 1, default 10 and 3, paper 10 "
                              "and 180; a larger scale goes on from a smaller one")
@@ -96,10 +94,7 @@ def _reproduce_survey(args) -> int:
 def _add_overview(what):
     overview = what.add_parser("overview", help="Figs. 1 and 2 of the overview: AE, VAE, beta-VAE, "
                                "beta-TCVAE, and its claims as numbers")
-    overview.add_argument("--data", metavar="NAME|PATH",
-                          help="default: faces, the bundled set; at --scale paper celeba, if there")
-    overview.add_argument("--data-dir", metavar="FOLDER",
-                          help="root of the named sets (default: AVANET_DATA, or a user cache)")
+    _add_data(overview, "faces, the bundled set; at --scale paper celeba, if there")
     overview.add_argument("--scale", default="default", choices=SCALES,
                           help="quick: 4 models, 1 seed; default: several beta, 3 seeds, networks "
                                "an eighth as wide as the paper's; paper: its networks, 30 epochs")
@@ -112,15 +107,18 @@ def _add_overview(what):
 
 def _reproduce_overview(args) -> int:
     from avanet.experiments import overview
-    overview.reproduce(overview.Request(
-        data=args.data, data_dir=args.data_dir, scale=args.scale, seeds=args.seeds, jobs=args.jobs,
-        out=args.out, fresh=args.fresh, scheduler=args.scheduler))
+    overview.reproduce(_data_request(args))
     return DONE
 
 
+def _data_request(args):
+    from avanet.experiments.running import DataRequest
+    return DataRequest(args.scale, args.seeds, args.jobs, args.out, args.fresh, args.scheduler,
+                       args.data, args.data_dir)
+
+
 def _add_data(verb, default):
-    verb.add_argument("--data", metavar="NAME|PATH", help=f"default: {default}, if there, else "
-                      "digits, the bundled set")
+    verb.add_argument("--data", metavar="NAME|PATH", help=f"default: {default}")
     verb.add_argument("--data-dir", metavar="FOLDER",
                       help="root of the named sets (default: AVANET_DATA, or a user cache)")
 

@@ -23,7 +23,9 @@ from avanet.experiments import gan_theory_report
 from avanet.experiments.gan_toys import (
     GRID, STEP, TARGETS, TOYS, Mixture, best_reply, binned_jsd, jsd, optimal_logit, value,
 )
-from avanet.experiments.running import tell_estimate, tell_of_other_versions, workers
+from avanet.experiments.running import (
+    SweepRequest, tell_estimate, tell_of_other_versions, workers,
+)
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.models.adversarial import GENERATOR_LOSSES, tell_apart
@@ -55,19 +57,7 @@ SCALES = {"quick": Scale(500, 500, 1), "default": Scale(4000, 2000, 3),
           "paper": Scale(20_000, 20_000, 5)}
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for; None leaves the choice to `scale`."""
-
-    scale: str = "default"
-    seeds: int | None = None
-    jobs: int = 2
-    out: str | None = None
-    fresh: bool = False
-    scheduler: str | None = None
-
-
-def reproduce(request: Request) -> None:
+def reproduce(request: SweepRequest) -> None:
     """Run what is missing in the output folder, then write table, figure and verdicts.
 
     Raises

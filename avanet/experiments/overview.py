@@ -20,10 +20,11 @@ from avanet.experiments import overview_report
 from avanet.experiments.overview_cells import (
     BETA_TCVAE, KEY, MODELS, SCALES, Cell, Scale, cell_of, list_cells, picture_name, settings_of,
 )
-from avanet.experiments.running import slug, tell_estimate, tell_of_other_versions, workers
+from avanet.experiments.running import (
+    DataRequest, check_protocol, data_of, slug, tell_estimate, tell_of_other_versions, workers,
+)
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
-from avanet.folder import first_difference
 from avanet.metrics import (
     dci, frechet_distance, kl_parts, mig, nearest, sap, sharpness,
 )
@@ -44,20 +45,6 @@ TIMED = 3        # steps that the estimate is made from, after one
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user asked for; None leaves the choice to `scale`."""
-
-    data: str | None = None
-    data_dir: str | None = None
-    scale: str = "default"
-    seeds: int | None = None
-    jobs: int = 2
-    out: str | None = None
-    fresh: bool = False
-    scheduler: str | None = None
-
-
-@dataclass(frozen=True)
 class Task:
     """What every cell shares: the scale, the images to learn from, some to score, some to test."""
 
@@ -67,7 +54,7 @@ class Task:
     test: Split
 
 
-def reproduce(request: Request) -> None:
+def reproduce(request: DataRequest) -> None:
     """Run what is missing in the output folder, then write tables, figures and verdicts.
 
     Raises
@@ -96,7 +83,7 @@ def reproduce(request: Request) -> None:
             overview_report.write(folder, request.scale, dataset)
 
 
-def default_data(request: Request) -> str:
+def default_data(request: DataRequest) -> str:
     """At the paper's scale CelebA, if it is there; else the bundled faces."""
     if request.scale != "paper":
         return "faces"
@@ -134,15 +121,11 @@ def task_of(run: dict, place: str | None = None) -> Task:
     InputError
         If the data is not there or is another, or the protocol is not this module's.
     """
-    recorded, begun = run["protocol"], run.get("environment")
-    begun = begun if isinstance(begun, dict) else {}
-    source, scale = place or begun.get("data"), recorded.get("scale")
-    if not isinstance(source, str) or scale not in SCALES:
+    scale = run["protocol"].get("scale")
+    dataset = data_of(run, place) if scale in SCALES else None
+    if dataset is None:
         raise InputError("run.json does not say where the data is, or at which scale")
-    dataset = load_dataset(source, root=begun.get("data_dir"))
-    if found := first_difference(recorded, protocol_of(dataset, scale)):
-        raise InputError(f"the run was made with {found[0]} = {found[1]!r}, here it is "
-                         f"{found[2]!r}; give --data")
+    check_protocol(run, protocol_of(dataset, scale))
     return task(dataset, SCALES[scale])
 
 

@@ -3,13 +3,37 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avanet.data import Dataset, load_dataset
 from avanet.data.named import locate
+from avanet.errors import InputError
 from avanet.experiments.recorded import other_versions
 from avanet.experiments.sweep import OpenPool, SpawnedWorkers
+from avanet.folder import first_difference
 from avanet.progress import estimate
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """What the user asked for; None leaves the choice to `scale`."""
+
+    scale: str = "default"
+    seeds: int | None = None
+    jobs: int = 2
+    out: str | None = None
+    fresh: bool = False
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True)
+class DataRequest(SweepRequest):
+    """The same of a reproduction on a data set."""
+
+    data: str | None = None
+    data_dir: str | None = None
 
 
 @contextmanager
@@ -34,6 +58,22 @@ def tell_estimate(seconds_per_cell: float, cells: int, jobs: int) -> None:
     """Say on stderr how long the missing cells will take."""
     print(f"{cells} cells on {jobs} worker{'s' if jobs > 1 else ''}: "
           f"{estimate(seconds_per_cell, cells, jobs)}", file=sys.stderr)
+
+
+def data_of(run: Mapping[str, Any], place: str | None) -> Dataset | None:
+    """The data set of a recorded run, None if it names none; `place` is where it is now."""
+    begun = run.get("environment")
+    begun = begun if isinstance(begun, dict) else {}
+    source = place or begun.get("data")
+    return load_dataset(source, root=begun.get("data_dir")) if isinstance(source, str) else None
+
+
+def check_protocol(run: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """InputError, with the first difference, unless a run on a data set was made as `here`."""
+    if different := first_difference(run["protocol"], here):
+        name, recorded, now = different
+        raise InputError(f"the run was made with {name} = {recorded!r}, here it is {now!r}; "
+                         "give --data")
 
 
 def found(names: Sequence[str], root: str | None) -> list[str]:

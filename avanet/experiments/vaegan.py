@@ -20,7 +20,10 @@ from avanet.data.batches import Batches
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.experiments import vaegan_report
-from avanet.experiments.running import found, slug, tell_estimate, tell_of_other_versions, workers
+from avanet.experiments.running import (
+    DataRequest, check_protocol, data_of, found, slug, tell_estimate, tell_of_other_versions,
+    workers,
+)
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.experiments.vaegan_cells import (
@@ -28,7 +31,6 @@ from avanet.experiments.vaegan_cells import (
     plane_name, search_cells,
 )
 from avanet.experiments.vaegan_published import COLUMNS
-from avanet.folder import first_difference
 from avanet.models import model_class
 from avanet.nn import DivergedError, NonFiniteError
 from avanet.plots import image_grid
@@ -43,20 +45,6 @@ TIMED = 2         # steps that the estimate is made from, after one
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user asked for; None leaves the choice to `scale`."""
-
-    data: str | None = None
-    data_dir: str | None = None
-    scale: str = "default"
-    seeds: int | None = None
-    jobs: int = 2
-    out: str | None = None
-    fresh: bool = False
-    scheduler: str | None = None
-
-
-@dataclass(frozen=True)
 class Task:
     """What every cell shares."""
 
@@ -65,7 +53,7 @@ class Task:
     epochs: int
 
 
-def reproduce(request: Request) -> None:
+def reproduce(request: DataRequest) -> None:
     """Run what is missing in the output folder, then write tables, figures and pictures.
 
     Raises
@@ -117,15 +105,11 @@ def task_of(run: dict, place: str | None = None) -> Task:
     InputError
         If the data is not there or is another.
     """
-    recorded, begun = run["protocol"], run.get("environment")
-    begun = begun if isinstance(begun, dict) else {}
-    source, epochs = place or begun.get("data"), recorded.get("epochs")
-    if not isinstance(source, str) or type(epochs) is not int:
+    epochs = run["protocol"].get("epochs")
+    dataset = data_of(run, place) if type(epochs) is int else None
+    if dataset is None:
         raise InputError("run.json does not say where the data is, or for how many epochs")
-    dataset = load_dataset(source, root=begun.get("data_dir"))
-    if found_ := first_difference(recorded, protocol_of(dataset, epochs)):
-        raise InputError(f"the run was made with {found_[0]} = {found_[1]!r}, here it is "
-                         f"{found_[2]!r}; give --data")
+    check_protocol(run, protocol_of(dataset, epochs))
     return task(dataset, epochs)
 
 

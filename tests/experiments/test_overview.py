@@ -143,7 +143,7 @@ def test_cells_of_others_are_refused(cell, message):
 def test_bad_input_is_one_line(capsys, tmp_path):
     assert main(["reproduce", "overview", "--data", "face"]) == 2
     assert "did you mean 'faces'" in capsys.readouterr().err
-    request = overview.Request(scale="paper", data_dir=str(tmp_path))
+    request = overview.DataRequest(scale="paper", data_dir=str(tmp_path))
     assert overview.default_data(request) == "faces"
     assert "celeba not found" in capsys.readouterr().err
     (tmp_path / "celeba").mkdir()

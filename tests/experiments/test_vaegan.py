@@ -185,7 +185,7 @@ def test_quick_writes_everything_and_goes_on(data, tmp_path, capsys, monkeypatch
     assert "1 of 1 cells came out the same" in capsys.readouterr().out
     run = json.loads((out / "run.json").read_text())
     with pytest.raises(InputError, match="was made with epochs"):
-        vaegan.reproduce(vaegan.Request(str(data), out=str(out)))
+        vaegan.reproduce(vaegan.DataRequest(data=str(data), out=str(out)))
     with pytest.raises(InputError, match="was made with data"):
         vaegan.task_of(run | {"protocol": run["protocol"] | {"data": "other"}})
     with pytest.raises(InputError, match="does not say where the data is"):
