@@ -40,7 +40,6 @@ def refusal(capsys, arguments):
 
 @pytest.mark.parametrize("arguments, message", [
     ("", "required: COMMAND; see avanet --help"),
-    ("reproduce", "required: NAME; see avanet reproduce --help"),
     ("reproduce bn", "'bn' .*'?bm'?"),
     ("reprodce bm", "'reprodce' .*reproduce"),
     ("reproduce bm --models ava6", "unknown model 'ava6': did you mean 'ava5'"),

@@ -31,6 +31,7 @@ from avanet.experiments.running import (
 )
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
+from avanet.experiments.verdicts import drawn, verdicts_file
 from avanet.folder import first_difference
 from avanet.nn import NonFiniteError
 from avanet.plots import MissingExtra, contact_sheet, figure5
@@ -104,7 +105,7 @@ def reproduce(request: Request) -> None:
             raise KeyboardInterrupt(
                 f"{done()} of {total} cells are kept; the same command goes on") from None
         with folder.counted():
-            _report(folder, paired, images)
+            _report(folder, paired, images, request)
 
 
 def protocol_of(images: data.ImageSet, draws_shared: bool) -> dict:
@@ -249,7 +250,7 @@ def _estimate(missing, images, jobs) -> None:
     tell_estimate(seconds, len(missing), jobs)
 
 
-def _report(folder: RunFolder, paired: RunFolder, images) -> None:
+def _report(folder: RunFolder, paired: RunFolder, images, request: Request) -> None:
     """Write tables, figure and contact sheets from the folder's lines; print the summary."""
     results, shared = list(folder.results.values()), list(paired.results.values())
     authors = images.checksum == AUTHORS_IMAGES
@@ -264,6 +265,8 @@ def _report(folder: RunFolder, paired: RunFolder, images) -> None:
     for rules in dict.fromkeys(line["rules"] for line in results):
         if sheet := _contact_sheet(folder, rules):
             files[f"best/{rules}.png"] = sheet
+    files |= verdicts_file("bm", request.scale, _place(request.data), {
+        **bm_report.verdicts(results), **drawn(files, {"Figure 5": "figure5.png"})})
     for name, content in files.items():
         folder.write(name, content)
     print(bm_report.summary(results, shared, authors_images=authors))

@@ -261,6 +261,26 @@ def report(results: Iterable[Line], paired: Iterable[Line], *, authors_images: b
             "tables.tex": latex_document(paper).encode()}
 
 
+def verdicts(results: Iterable[Line]) -> dict[str, str]:
+    """How many cells of each of Tables 1-3 are inside, by rule set."""
+    found: dict[str, list[str]] = {"Table 1": [], "Table 2": [], "Table 3": []}
+    for rules, lines in _by_rules(results).items():
+        cells = bm_cells(lines)
+        for name, rates in (("Table 1", RATES_TABLE1), ("Table 2", RATES_TABLE2)):
+            found[name].append(_inside(rules, [cell for (_, rate), cell in cells.items()
+                                               if rate in rates]))
+        found["Table 3"].append(_inside(rules, [cell for column in table3_cells(lines).values()
+                                                for cell in column]))
+    return {name: "; ".join(texts) for name, texts in found.items()}
+
+
+def _inside(rules: str, cells: Sequence[Cell]) -> str:
+    judged = [cell for cell in cells if cell.n > 1]
+    if not judged:
+        return f"{rules}: one seed, no verdict"
+    return f"{rules}: {sum(cell.verdict == 'inside' for cell in judged)} of {len(judged)} inside"
+
+
 def summary(results: Iterable[Line], paired: Iterable[Line], *, authors_images: bool) -> str:
     """The end summary for the terminal, from the same lines as `report`."""
     results, paired = list(results), list(paired)

@@ -12,12 +12,21 @@ SCALES = ("quick", "default", "paper")
 def add_reproduce(verbs) -> None:
     """Add `avanet reproduce` to the command line."""
     reproduce = verbs.add_parser("reproduce", help="re-create a table or figure of a paper")
-    what = reproduce.add_subparsers(title="what", metavar="NAME", required=True)
+    reproduce.set_defaults(verb=_list_reproductions)
+    what = reproduce.add_subparsers(title="what", metavar="[NAME]",
+                                    description="without a name: all tables and figures, and "
+                                    "where each stands")
     _add_bm(what)
     _add_gan_theory(what)
     _add_vaegan(what)
     _add_survey(what)
     _add_overview(what)
+
+
+def _list_reproductions(args) -> int:
+    from avanet.experiments import catalogue
+    catalogue.show()
+    return DONE
 
 
 def _add_bm(what):

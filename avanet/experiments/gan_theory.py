@@ -28,6 +28,7 @@ from avanet.experiments.running import (
 )
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
+from avanet.experiments.verdicts import verdicts_file
 from avanet.models.adversarial import GENERATOR_LOSSES, tell_apart
 from avanet.nn import Adam, Dense, Logistic, Momentum, NonFiniteError, Sequential, Tanh
 from avanet.nn.schedules import SCHEDULES
@@ -84,6 +85,8 @@ def reproduce(request: SweepRequest) -> None:
             files |= gan_theory_report.figures(lines, centres(), EDGES[1] - EDGES[0])
         except MissingExtra as missing_extra:
             print(f"note: {missing_extra}", file=sys.stderr)
+        files |= verdicts_file("gan-theory", request.scale, "toys",
+                               gan_theory_report.found(lines, files))
         for name, content in files.items():
             folder.write(name, content)
         print(gan_theory_report.summary(lines, request.scale))

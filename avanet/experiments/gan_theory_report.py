@@ -1,12 +1,13 @@
 """The tables, the figures and the verdicts of `avanet reproduce gan-theory`, from result lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from avanet.experiments.gan_toys import GRID, LOG_4, TARGETS, TOYS, optimal_logit
+from avanet.experiments.verdicts import drawn, held
 from avanet.nn import Logistic
 from avanet.plots import Curve, curves
 from avanet.tables import Table, csv_text, latex, latex_document, markdown, number, terminal
@@ -106,6 +107,15 @@ def verdicts(lines: Sequence[Line]) -> Table:
     return Table("Verdicts", ("statement", "", "number"),
                  [(text, "holds" if good else "FAILS", shown) for text, good, shown in rows],
                  labels=2, note=note)
+
+
+def found(lines: Sequence[Line], files: Iterable[str]) -> dict[str, str]:
+    """The verdicts of Sec. 3.7 counted, Algorithm 1's by themselves, and the figure's."""
+    rows = verdicts(lines).rows
+    algorithm = [row[1] for row in rows if row[0].startswith("Algorithm 1")]
+    identities = [row[1] for row in rows if not row[0].startswith("Algorithm 1")]
+    return {"Figure 6": held(algorithm), "Sec. 3.7": held(identities),
+            **drawn(files, {"Figure 7": "algorithm1.png"})}
 
 
 def all_tables(lines: Sequence[Line]) -> list[Table]:

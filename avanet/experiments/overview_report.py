@@ -15,6 +15,7 @@ from avanet.experiments.overview_cells import (
     picture_name,
 )
 from avanet.experiments.store import RunFolder
+from avanet.experiments.verdicts import drawn, held, verdicts_file
 from avanet.folder import Line
 from avanet.plots import Curve, MissingExtra, contact_sheet, curves
 from avanet.tables import (
@@ -218,6 +219,9 @@ def write(folder: RunFolder, scale: str, dataset: Dataset) -> None:
         files |= drawings(lines)
     except MissingExtra as missing:
         print(f"note: {missing}", file=sys.stderr)
+    files |= verdicts_file("overview", scale, dataset.source, {
+        **drawn(files, {"Figure 1": "figure1.png", "Figure 2": "figure2.png"}),
+        "Sec. VI-B": held(verdict for *_, verdict in claims(lines))})
     for name, content in files.items():
         folder.write(name, content)
     for table in all_tables:

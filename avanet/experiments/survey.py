@@ -11,6 +11,7 @@ from avanet.data import Dataset, load_dataset
 from avanet.experiments import survey_report
 from avanet.experiments.running import found, slug
 from avanet.experiments.survey_report import STEPS
+from avanet.experiments.verdicts import verdicts_file
 from avanet.files import write_whole
 from avanet.folder import Journal
 from avanet.models import model_class
@@ -55,6 +56,8 @@ def reproduce(request: Request) -> None:
     runs = [survey_report.Trained.read(run_folder(out, name, dataset), dataset)
             for dataset in sets for name in MODELS]
     files = survey_report.report(runs)
+    files |= verdicts_file("survey", request.scale, ", ".join(d.source for d in sets),
+                           survey_report.verdicts(runs))
     for name, content in files.items():
         write_whole(out / name, content)
     print(survey_report.summary(runs))

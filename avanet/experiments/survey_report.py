@@ -12,6 +12,7 @@ import numpy as np
 
 from avanet.data import Dataset
 from avanet.experiments.running import slug
+from avanet.experiments.verdicts import held
 from avanet.folder import Line, read_lines
 from avanet.metrics.intervals import Estimate, mean
 from avanet.metrics.pictures import sharpness
@@ -133,6 +134,14 @@ def _verdict(margin: float) -> str:
     if math.isnan(margin):
         return "too few steps"
     return "holds" if margin > 0 else "fails"
+
+
+def verdicts(runs: Sequence[Trained]) -> dict[str, str]:
+    """Of each figure whether there is one, of Sec. 4.2 how many of its claims hold."""
+    there = {(run.data, run.model) for run in runs}
+    return {name.removesuffix(".png").replace("figure", "Figure "): "drawn"
+            for of, name in FIGURES.items() if of in there} | {
+                "Sec. 4.2": held(row[-1] for row in claims_table(runs).rows)}
 
 
 # All of it ------------------------------------------------------------------------------------

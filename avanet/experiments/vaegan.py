@@ -84,7 +84,8 @@ def reproduce(request: DataRequest) -> None:
                 run_cells(cells, work, part, jobs, shared=task(dataset, length),
                           progress=progress, pool=pool)
         with folder.counted():
-            vaegan_report.write(folder, search, dataset.checksum == MNIST)
+            vaegan_report.write(folder, search, request.scale, dataset.source,
+                                dataset.checksum == MNIST)
 
 
 def task(dataset: Dataset, epochs: int) -> Task:

@@ -3,7 +3,7 @@
 import io
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, median
 from textwrap import fill
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from avanet.experiments.vaegan_cells import (
     plane_name, setting_of,
 )
 from avanet.experiments.vaegan_published import COLUMNS, IN_TABLES, PUBLISHED, Column, within
+from avanet.experiments.verdicts import drawn, held, verdicts_file
 from avanet.folder import Line
 from avanet.plots import Curve, MissingExtra, clouds, contact_sheet, curves
 from avanet.tables import (
@@ -125,6 +126,33 @@ def claims_table(columns: Columns) -> Table:
                      f"{sum(lower)} of {len(lower)} epochs", f"{every} of {len(pairs)} seeds",
                      "holds" if all(lower) else "fails"))
     return Table("The paper's claim", ("", "medians", "at every epoch", "verdict"), rows, labels=4)
+
+
+def verdicts(lines: Sequence[Line], files: Iterable[str]) -> dict[str, str]:
+    """Of each table how many epochs are inside, of the claim where it holds, of the figures
+    which are among the files."""
+    by_column = columns(lines)
+    reading = reading_of(by_column)
+    found = {}
+    for title, model, what in TABLES:
+        read = reading if (model, what) == ("denoising-vaegan", "test") else what
+        found[title.partition(".")[0]] = ", ".join(
+            _epochs_inside(by_column[model, bool(norm)], model, what, read, name)
+            for norm, name in enumerate(NORMS))
+    found["Claim"] = held(row[-1] for row in claims_table(by_column).rows)
+    return found | drawn(files, {f"Figure {n}": f"figure{n}.png" for n in (10, 12, 14, 15, 16, 17)})
+
+
+def _epochs_inside(lines, model, what, read, name) -> str:
+    norm = name == NORMS[1]
+    published = PUBLISHED[what][model, norm]
+    off = [spread(lines, read, epoch + 1).middle / published[epoch] - 1
+           for epoch in range(len(lines[0][read]) if lines else 0)]
+    limits = [within(model, norm, epoch) for epoch in range(1, len(off) + 1)]
+    if any(limit is None for limit in limits):
+        return f"{name} {min(off):+.0%} to {max(off):+.0%}"
+    inside = sum(abs(value) <= limit for value, limit in zip(off, limits))
+    return f"{name} {inside} of {len(off)} epochs inside"
 
 
 def stuck_table(columns: Columns) -> Table:
@@ -308,9 +336,10 @@ def report(folder: RunFolder, search: RunFolder, of_paper: bool) -> dict[str, by
             **pictures(folder, epochs_of(columns(lines))), **drawings(folder, lines)}
 
 
-def write(folder: RunFolder, search: RunFolder, of_paper: bool) -> None:
+def write(folder: RunFolder, search: RunFolder, scale: str, data: str, of_paper: bool) -> None:
     """Write the report into the folder and print its tables."""
     files = report(folder, search, of_paper)
+    files |= verdicts_file("vaegan", scale, data, verdicts(list(folder.results.values()), files))
     for name, content in files.items():
         folder.write(name, content)
     if not of_paper:
