@@ -298,7 +298,7 @@ def parse(argv) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1, metavar="N",
-                        help="for PyTorch and BLAS (default 1; avanet's kernels use one)")
+                        help="for PyTorch and BLAS (default 1), and for channels here")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="best of (default 5)")
     parser.add_argument("--models", default=",".join(VARIANTS), metavar="A,B,...")
     parser.add_argument("--parts", default=",".join(PARTS), metavar="A,B,...",
@@ -318,12 +318,14 @@ def main(argv=None) -> int:
     """Run the parts; 0 also when a goal is missed, 2 without PyTorch, 1 if the sides differ."""
     options = parse(argv)
     try:
+        import numba
         import threadpoolctl
         import torch
     except ImportError as error:
         print(f"{error.name} is not installed: pip install 'avanet[bench]'", file=sys.stderr)
         return 2
     torch.set_num_threads(options.threads)
+    numba.set_num_threads(min(options.threads, numba.config.NUMBA_NUM_THREADS))
     result: dict[str, Any] = {"machine": {
         "cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(),
         "threads": options.threads, "python": platform.python_version(),

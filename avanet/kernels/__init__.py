@@ -50,8 +50,17 @@ def jit(function, **options):
 
 
 def jit_inner(function):
-    """`jit` for what compiled code alone calls: nothing to unpack Python's arguments with."""
-    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    """`jit` for what compiled code alone calls: nothing to unpack Python's arguments with.
+
+    A number written at the call is an argument like any other: Numba would compile the function
+    again for each, which makes a third of the time that the AVA step takes to compile.
+    """
+    kernel = jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    if not numba.config.DISABLE_JIT:
+        compile_for = kernel.get_call_template
+        kernel.get_call_template = lambda args, kws: compile_for(
+            [*map(numba.types.unliteral, args)], kws)
+    return kernel
 
 
 def jit_exact(function):

@@ -1,13 +1,16 @@
 """The estimator: what goes in and out, that a fit is its steps, and what it refuses."""
 
 import copy
+import threading
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avanet import AVA, Protocol
+from avanet.ava import fast
 from avanet.ava.model import DivergedError
 from avanet.ava.plans import RULE_SETS, VARIANTS
 from avanet.errors import InputError
@@ -294,6 +297,22 @@ def test_a_stop_is_named_and_keeps_what_was_before(covariance):
         with pytest.raises(DivergedError, match="at step 3 in encoder f, dense 60-20$"):
             model.step(X[2])
     assert model.step(X[3]).n_steps_ == 3 and model.sample_near_code(np.zeros((1, 2))).all()
+
+
+def test_channels_train_at_once_and_end_as_one_after_another(monkeypatch):
+    X, run, meeting = data((6, 10, 3)), fast.run, threading.Barrier(3, timeout=30)
+
+    def together(*arguments):
+        meeting.wait()
+        return run(*arguments)
+
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 1)
+    alone = wide().fit(X)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(fast, "run", together)
+    for one, other in zip(alone.players_, wide().fit(X).players_):
+        np.testing.assert_array_equal(one.g.params, other.g.params)
+        np.testing.assert_array_equal(one.f.params, other.f.params)
 
 
 def test_the_earliest_stop_of_the_channels_is_told():
