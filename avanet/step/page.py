@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from avanet.errors import InputError
+from avanet.files import write_whole
 from avanet.step.formulas import FORMULAS, formula_name, objective
 from avanet.step.page_models import WIDEST, model_table, model_view
 from avanet.step.page_rules import PLACES, RULE_SETS, SEEN_ON, WORDS
@@ -61,7 +62,7 @@ def page(traces: Trace | Sequence[Trace]) -> str:
 
 def write_page(trace: Trace | Sequence[Trace], path) -> None:
     """Write the page of a trace, or of several under different rule sets."""
-    _write(Path(path), page(trace))
+    write_whole(path, page(trace).encode())
 
 
 def gallery(traces: Sequence[Trace]) -> dict[str, str]:
@@ -87,13 +88,8 @@ def gallery(traces: Sequence[Trace]) -> dict[str, str]:
 
 def write_gallery(traces: Sequence[Trace], folder) -> None:
     """Write `gallery` into a folder, which is made if need be."""
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make {folder}: {error.strerror or error}") from None
     for name, text in gallery(traces).items():
-        _write(folder / name, text)
+        write_whole(Path(folder, name), text.encode())
 
 
 def notebook_html(trace: Trace, height: int = 900) -> str:
@@ -378,10 +374,3 @@ def _numbers(value) -> str:
     if isinstance(value, list):
         return ", ".join(_numbers(item) for item in value)
     return f"{value:.4f}".replace("-", "−")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
