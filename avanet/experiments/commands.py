@@ -20,6 +20,7 @@ def add_reproduce(verbs) -> None:
     _add_gan_theory(what)
     _add_vaegan(what)
     _add_survey(what)
+    _add_variants(what)
     _add_overview(what)
 
 
@@ -97,6 +98,24 @@ def _reproduce_survey(args) -> int:
     from avanet.experiments import survey
     survey.reproduce(survey.Request(data=args.data, data_dir=args.data_dir, scale=args.scale,
                                     out=args.out, fresh=args.fresh))
+    return DONE
+
+
+def _add_variants(what):
+    variants = what.add_parser("variants", help="Secs. 3.9.3-3.9.7 of the survey: conditional GANs, "
+                               "LAPGAN, BiGAN, adversarial autoencoders")
+    _add_data(variants, "mnist, if there, else digits, the bundled set")
+    variants.add_argument("--scale", default="default", choices=SCALES,
+                          help="quick: an epoch or so of each, convolutions of width 8; default: "
+                               "3 to 30 epochs, width 16; paper: 50 to 100 epochs, width 64")
+    _add_folder(variants, "runs/variants-DATA, for another --scale runs/variants-DATA-SCALE")
+    variants.set_defaults(verb=_reproduce_variants)
+
+
+def _reproduce_variants(args) -> int:
+    from avanet.experiments import variants
+    variants.reproduce(variants.Request(data=args.data, data_dir=args.data_dir, scale=args.scale,
+                                        out=args.out, fresh=args.fresh))
     return DONE
 
 

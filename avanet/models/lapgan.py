@@ -1,19 +1,16 @@
 """LAPGAN: a GAN for each level of a Laplacian pyramid, conditional on the level below."""
 
-import math
 from dataclasses import dataclass
 from string import ascii_lowercase
 
 import numpy as np
 
-from avanet.errors import InputError
 from avanet.models import base
 from avanet.models.adversarial import CHUNK, as_real, tell_apart
 from avanet.models.base import Losses, Model
-from avanet.models.dcgan import discriminator_layers
-from avanet.models.dense import batch_normed, dropped
+from avanet.models.lapgan_networks import pyramid_layers
 from avanet.models.pyramid import pyramid, up
-from avanet.nn import BatchNorm, Conv2D, Flatten, LeakyReLU, Reshape, Sequential, Tanh
+from avanet.nn import Sequential
 
 
 @dataclass(frozen=True)
@@ -57,25 +54,8 @@ class LAPGAN(Model):
     low = -1.0
 
     def build(self, shape, rng):
-        c, last = self._config, self._config.levels - 1
-        height, width, channels = shape
-        if height % 2**last or width % 2**last:
-            raise InputError(f"{c.levels} levels need sides that are multiples of {2**last}, got "
-                             f"{height} x {width}; set levels")
-        players = {}
-        for k in range(last):
-            size = height >> k, width >> k
-            players[f"generator{k}"] = detail_layers(channels, c.width)
-            players[f"discriminator{k}"] = discriminator_layers(
-                (*size, 2 * channels), c.width, c.dropout)
-        coarse = height >> last, width >> last, channels
-        m = math.prod(coarse)
-        players[f"generator{last}"] = [*batch_normed(c.latent, c.hidden, 2 * c.hidden, m), Tanh(),
-                                       Reshape(coarse)]
-        players[f"discriminator{last}"] = [
-            Flatten(), *dropped(m, 2 * c.hidden, c.hidden, 1, rate=c.dropout)]
         return {name: Sequential(layers, rng, self.dtype, name)
-                for name, layers in players.items()}
+                for name, layers in pyramid_layers(self._config, shape).items()}
 
     def input_shape(self, player):
         shape, k = super().input_shape(player), int(player.lstrip(ascii_lowercase))
@@ -129,12 +109,3 @@ class LAPGAN(Model):
 def joined(x: np.ndarray, below: np.ndarray | None) -> np.ndarray:
     """x with l_k behind its channels, if there is one."""
     return x if below is None else np.concatenate([x, below], axis=-1)
-
-
-def detail_layers(channels: int, width: int):
-    """From l_k and a plane of noise to details of the same size."""
-    layers = []
-    for n_in in (channels + 1, width):
-        layers += [Conv2D(n_in, width, 5, 1, "same", biases=None), BatchNorm(width),
-                   LeakyReLU(0.2)]
-    return [*layers, Conv2D(width, channels, 5, 1, "same")]

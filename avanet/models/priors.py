@@ -25,4 +25,19 @@ def mixture(epsilon: np.ndarray, components: np.ndarray, count: int) -> np.ndarr
     return np.concatenate([np.stack(turned, axis=1).astype(epsilon.dtype), epsilon[:, 2:]], axis=1)
 
 
+def unmixed(z: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(epsilon, components) that `mixture` makes z from, by the component where z is densest.
+
+    Each is turned back to the first: epsilon = ((x - 4) / 1, y / 0.4) of (x, y) = z turned by
+    -2 pi k / count. z : (N, n).
+    """
+    angle = 2 * np.pi * np.arange(count) / count
+    along = z[:, :1] * np.cos(angle) + z[:, 1:2] * np.sin(angle)
+    across = z[:, 1:2] * np.cos(angle) - z[:, :1] * np.sin(angle)
+    epsilon = np.stack([(along - RADIUS) / LENGTH, across / BREADTH], axis=2)
+    components = (epsilon**2).sum(axis=2).argmin(axis=1)
+    own = epsilon[np.arange(len(z)), components]
+    return np.concatenate([own, z[:, 2:]], axis=1), components
+
+
 PRIORS = {"gaussian": gaussian, "mixture": mixture}
