@@ -27,7 +27,7 @@ from avanet.train.loop import seconds_per_step, train
 WIDTHS = {"quick": 8, "default": 16, "paper": 64}
 IMAGES = {  # that each training sees
     "judge": {"quick": 60_000, "default": 120_000, "paper": 300_000},
-    "cgan": {"quick": 60_000, "default": 1_800_000, "paper": 6_000_000},
+    "cgan": {"quick": 60_000, "default": 1_500_000, "paper": 6_000_000},
     "cdcgan": {"quick": 60_000, "default": 300_000, "paper": 3_000_000},
     "dcgan": {"quick": 60_000, "default": 180_000, "paper": 3_000_000},
     "lapgan": {"quick": 60_000, "default": 180_000, "paper": 3_000_000},

@@ -9,7 +9,7 @@ import numpy as np
 
 from avanet.errors import InputError
 from avanet.models.base import Model
-from avanet.nn import Logistic, Sequential
+from avanet.nn import Adam, Logistic, Sequential
 from avanet.nn.losses import binary_cross_entropy_from_logits
 
 CHUNK = 500  # images that are generated at a time
@@ -84,6 +84,12 @@ class AdversarialModel(Model):
     def judged(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """The discriminator's input."""
         return x
+
+    def new_optimiser(self, player):
+        """Adam with beta1 = 1/2, by which two players swing less (Radford et al., 2016)."""
+        if self._config.optimiser == "adam":
+            return Adam(beta1=0.5)
+        return super().new_optimiser(player)
 
     def noise(self, batch, rng) -> np.ndarray:
         """A seed for every image of a batch, z ~ N(0, I)."""

@@ -8,7 +8,7 @@ import numpy as np
 from avanet.models import base
 from avanet.models.adversarial import AdversarialModel, as_fake, as_real, tell_apart
 from avanet.models.dense import batch_normed, dropped
-from avanet.nn import Adam, Flatten, Sequential, Tanh
+from avanet.nn import Flatten, Sequential, Tanh
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,6 @@ class BiGAN(AdversarialModel):
         x_of_z, _ = self.players_["generator"].forward(z)
         difference = self.images(x_of_z) - self.images(batch.target)
         return {"reconstruction": float((difference**2).sum() / len(difference))}
-
-    def new_optimiser(self, player):
-        if self._config.optimiser == "adam":
-            return Adam(beta1=0.5)
-        return super().new_optimiser(player)
 
     def encode(self, X) -> tuple[np.ndarray, np.ndarray]:
         """(E(x), 0), each (N, n): mean and variance of a code that is certain."""
