@@ -102,12 +102,12 @@ def _reproduce_survey(args) -> int:
 
 
 def _add_variants(what):
-    variants = what.add_parser("variants", help="Secs. 3.9.3-3.9.7 of the survey: conditional GANs, "
-                               "LAPGAN, BiGAN, adversarial autoencoders")
+    variants = what.add_parser("variants", help="Secs. 3.9.3-3.9.7 of the survey: LAPGAN, "
+                               "conditional GANs, BiGAN, adversarial autoencoders")
     _add_data(variants, "mnist, if there, else digits, the bundled set")
     variants.add_argument("--scale", default="default", choices=SCALES,
-                          help="quick: an epoch or so of each, convolutions of width 8; default: "
-                               "3 to 30 epochs, width 16; paper: 50 to 100 epochs, width 64")
+                          help="quick: an epoch of MNIST each, convolutions of width 8; default: "
+                               "2 to 25 epochs, width 16; paper: up to 100 epochs, width 64")
     _add_folder(variants, "runs/variants-DATA, for another --scale runs/variants-DATA-SCALE")
     variants.set_defaults(verb=_reproduce_variants)
 

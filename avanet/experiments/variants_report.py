@@ -58,8 +58,8 @@ def samples_table(scores: Scores) -> Table:
              interval(each.frechet, 2)) for name, each in scores.samples.items()]
     return Table("Samples", ("", "classified as asked", "worst class", "Frechet distance"), rows, 1,
                  f"{JUDGED} samples each, with 95 % intervals: Wilson's of shares, by bootstrap of "
-                 "the Frechet distance from as many test images by the judge's features. The judge "
-                 f"names the class of {interval(scores.accuracy)} of them.")
+                 "the Frechet distance from as many test images by the judge's features. It names "
+                 f"the class of {interval(scores.accuracy)} of these.")
 
 
 def errors_table(scores: Scores) -> Table:
@@ -67,9 +67,9 @@ def errors_table(scores: Scores) -> Table:
     rows = [(name, interval(error, 4), interval(kept))
             for name, (error, kept) in scores.errors.items()]
     return Table("Reconstructions", ("", "squared error of a pixel", "class kept"), rows, 1,
-                 f"Of {JUDGED} test images, with 95 % intervals. The mean image is that of training "
-                 "images; another image is a random one of the same test images. Class kept: the "
-                 "judge names the original's.")
+                 f"Of up to {JUDGED} test images, with 95 % intervals. The mean image is that of "
+                 "training images; another image is a random one of the same test images. Class "
+                 "kept: the judge names the original's.")
 
 
 def codes_table(scores: Scores) -> Table:
@@ -83,10 +83,10 @@ def codes_table(scores: Scores) -> Table:
                 f"{number(low[k], 3)} to {number(high[k], 3)}"
                 for low, high in zip(*codes.chance))))
     return Table("Codes as draws of N(0, 1)", ("", "dimension", *Normality._fields), rows, 2,
-                 f"Of up to {CODED} test images; those of a mixture are turned back and scaled "
-                 "by the component where they are densest. Kurtosis is in excess of a normal one's, "
-                 "distance is Kolmogorov's and Smirnov's. Chance: 95 % of true samples of the "
-                 "prior, as large.")
+                 f"Of up to {CODED} test images; those of a mixture are turned back and scaled by "
+                 "the component where they are densest. Kurtosis: in excess of a normal one's 3. "
+                 "Distance: Kolmogorov's and Smirnov's. Chance: 95 % of true samples of the prior, "
+                 "as large.")
 
 
 def components_table(scores: Scores) -> Table:
@@ -128,7 +128,7 @@ def claims(scores: Scores) -> Iterator[Claim]:
                     f"distance within {DISTANT})", f"{far:.3f}, {distance:.3f}",
                     bool(far <= NEAR and distance <= DISTANT))
         limit = codes.chance[1][-1].min()
-        yield Claim("3.9.7", f"{name}: no test could tell them from draws of it",
+        yield Claim("3.9.7", f"{name}: their distance could be chance",
                     f"{distance:.3f} against {limit:.3f}", bool(distance <= limit))
 
 

@@ -19,6 +19,7 @@ from avanet.train.run import open_run
 
 JUDGED = 2000        # samples, and images of each kind that they are compared with
 CODED = 5000         # images whose codes are held against the prior, at most
+RESAMPLES = 100      # for the interval of a Frechet distance
 DRAWS = 100          # true samples of the prior of the same size, for the range of chance
 ROWS, SHOWN, PAIRS = 8, 64, 10  # of a class, samples, and pairs in a picture
 SIDE = 15            # images across the plane of codes
@@ -117,7 +118,8 @@ def samples_of(models: Mapping[str, Any], judge, X: np.ndarray, dataset: Dataset
     At the end what as many training images have, which is as good as it gets.
     """
     rng, real = np.random.default_rng(0), judge.features(X)
-    distance = lambda features: bootstrap(frechet_distance, features, real, rng=rng)
+    distance = lambda features: bootstrap(frechet_distance, features, real, rng=rng,
+                                          resamples=RESAMPLES)
     found = {}
     for name, model in models.items():
         if not asked_for(model):

@@ -11,7 +11,7 @@ from avanet.data import Batch, Split
 from avanet.errors import InputError
 from avanet.models import MODELS, model_class
 from avanet.models.base import Model
-from avanet.models.priors import PRIORS
+from avanet.models.priors import PRIORS, unmixed
 from avanet.models.pyramid import pyramid, up
 from avanet.nn import DivergedError
 
@@ -308,6 +308,14 @@ def test_mixture_by_hand():
     np.testing.assert_allclose(z, [[5, 0.8, 3], [-0.8, 5, 3]], atol=1e-12)
     epsilon = np.ones((2, 3))
     assert PRIORS["gaussian"](epsilon, np.array([0, 1]), 4) is epsilon
+
+
+def test_unmixed_undoes_the_mixture():
+    rng = np.random.default_rng(2)
+    epsilon, components = 0.5 * rng.standard_normal((300, 3)), rng.integers(5, size=300)
+    again, found = unmixed(PRIORS["mixture"](epsilon, components, 5), 5)
+    np.testing.assert_array_equal(found, components)
+    np.testing.assert_allclose(again, epsilon, atol=1e-12)
 
 
 def test_aae_samples_the_components_that_are_asked_for(data):
