@@ -24,6 +24,7 @@ MINUTES = {
     "survey": (15, 60, 3300),
     "gan-theory": (3, 30, 420),
     "vaegan": (1, 25, 60),
+    "variants": (6, 25, 1600),
     "overview": (2, 15, 720),
 }
 
@@ -41,6 +42,10 @@ PAPERS = {
         Item("Figure 7", "p_data, p_G and D while Algorithm 1 runs", "gan-theory"),
         Item("Sec. 3.7", "D* and C(G) in numbers", "gan-theory"),
         Item("Figures 8, 9", "LAPGAN and the adversarial autoencoder, as graphs"),
+        Item("Sec. 3.9.3", "LAPGAN beside DCGAN", "variants"),
+        Item("Sec. 3.9.5", "conditional GANs: samples of a class", "variants"),
+        Item("Sec. 3.9.6", "BiGAN: images and reconstructions", "variants"),
+        Item("Sec. 3.9.7", "adversarial autoencoders: codes and their plane", "variants"),
         Item("Figure 10", "samples of the VAE, MNIST", "survey"),
         Item("Figure 11", "samples of the DCGAN, MNIST", "survey"),
         Item("Figure 12", "samples of the VAE, Fashion-MNIST", "survey"),

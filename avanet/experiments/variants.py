@@ -31,10 +31,10 @@ IMAGES = {  # that each training sees
     "cdcgan": {"quick": 60_000, "default": 300_000, "paper": 3_000_000},
     "dcgan": {"quick": 60_000, "default": 180_000, "paper": 3_000_000},
     "lapgan": {"quick": 60_000, "default": 180_000, "paper": 3_000_000},
-    "aae": {"quick": 60_000, "default": 600_000, "paper": 3_000_000},
-    "aae-mixture": {"quick": 60_000, "default": 600_000, "paper": 3_000_000},
-    "aae-labels": {"quick": 60_000, "default": 600_000, "paper": 3_000_000},
-    "bigan": {"quick": 60_000, "default": 1_200_000, "paper": 6_000_000},
+    "aae": {"quick": 60_000, "default": 480_000, "paper": 3_000_000},
+    "aae-mixture": {"quick": 60_000, "default": 480_000, "paper": 3_000_000},
+    "aae-labels": {"quick": 60_000, "default": 480_000, "paper": 3_000_000},
+    "bigan": {"quick": 60_000, "default": 720_000, "paper": 6_000_000},
 }
 
 
@@ -71,8 +71,9 @@ def reproduce(request: Request) -> None:
 def models_of(scale: str, dataset: Dataset) -> dict[str, Model]:
     """The model of every training by its name, none of them started."""
     told = {"classes": dataset.n_classes}
-    narrow = {"width": WIDTHS[scale], "batch": 64, "rate": 5e-4}
-    plane = {"latent": 2}  # codes that a figure can show
+    settling = {"schedule": "cosine"}
+    narrow = settling | {"width": WIDTHS[scale], "batch": 64, "rate": 1e-3}
+    plane = settling | {"latent": 2}  # codes that a figure can show
     petals = plane | {"prior": "mixture"} | told
     settings: dict[str, tuple[str, dict[str, Any]]] = {
         "judge": ("classifier", told),
@@ -83,7 +84,7 @@ def models_of(scale: str, dataset: Dataset) -> dict[str, Model]:
         "aae": ("aae", plane),
         "aae-mixture": ("aae", petals),
         "aae-labels": ("aae", petals | {"labels": True}),
-        "bigan": ("bigan", {}),
+        "bigan": ("bigan", settling | {"rate": 6e-4}),
     }
     images = len(dataset["train"])
     return {name: model_class(model)(

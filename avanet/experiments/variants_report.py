@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avanet.experiments.variants_scores import CODED, JUDGED, Codes, Scores
+from avanet.experiments.verdicts import held, verdicts_file
 from avanet.metrics.intervals import Estimate
 from avanet.metrics.normality import Normality
 from avanet.plots import MissingExtra, clouds, image_grid
@@ -15,8 +16,7 @@ from avanet.tables import DASH, Table, csv_text, latex, latex_document, markdown
 ASKED = 0.9    # the share of samples that should be of the class that was asked for
 NEAR = 0.1     # a code is near its prior if no mean is farther from 0, no SD farther from 1,
 DISTANT = 0.05  # and no Kolmogorov-Smirnov distance larger
-SECTIONS = {"3.9.3": "LAPGAN", "3.9.5": "conditional GANs", "3.9.6": "BiGAN",
-            "3.9.7": "adversarial autoencoders"}
+SECTIONS = ("3.9.3", "3.9.5", "3.9.6", "3.9.7")  # of the survey
 SHOWN = ("batch", "rate", "schedule", "optimiser", "width", "hidden", "latent", "prior")
 
 
@@ -140,6 +140,13 @@ def claims_table(scores: Scores, data: str, scale: str) -> Table:
                  "The survey prints no numbers for these models; the limits are ours.")
 
 
+def verdicts(scores: Scores) -> dict[str, str]:
+    """Of each section how many of its claims hold."""
+    found = list(claims(scores))
+    return {f"Sec. {section}": held(each.verdict for each in found if each.section == section)
+            for section in SECTIONS}
+
+
 def tables(scores: Scores, data: str, scale: str) -> list[Table]:
     """All of them."""
     return [trainings_table(scores), samples_table(scores), errors_table(scores),
@@ -153,6 +160,7 @@ def report(scores: Scores, data: str, scale: str) -> dict[str, bytes]:
     both = tables(scores, data, scale)
     files = {name: image_grid(images, columns)
              for name, (images, columns) in scores.pictures.items()}
+    files |= verdicts_file("variants", scale, data, verdicts(scores))
     files |= {"tables.md": "\n".join([f"# The survey's GAN variants, --scale {scale}\n",
                                       *map(markdown, both)]).encode(),
               "tables.csv": csv_text(long_rows(scores)).encode(),
