@@ -92,10 +92,13 @@ class CGAN(Conditional, gan.GAN):
 class CDCGAN(Conditional, dcgan.DCGAN):
     """L_D = -E[log D(x|y)] - E[log(1 - D(G(z|y)|y))],   L_G = -E[log D(G(z|y)|y)].
 
-    Players and update as in `dcgan`; y joins z, and the image as one plane a class. Source:
-    survey, 3.9.5.
+    Players and update as in `dcgan`, but for Adam's beta1 of 1/2; y joins z, and the image as one
+    plane a class. Source: survey, 3.9.5.
     """
 
     name = "cdcgan"
     paper = "vae-gan-survey, Sec. 3.9.5"
     Config = ConvolutionalConfig
+
+    def new_optimiser(self, player):
+        return AdversarialModel.new_optimiser(self, player)
