@@ -28,8 +28,20 @@ def to_hidden(u, A, v):
 
 @jit
 def from_hidden(u, A, v):
+    """Four rows of A at a time."""
     n_wide, n_hidden = A.shape
-    for i in range(n_wide):
+    whole = n_wide - n_wide % 4
+    for i in range(0, whole, 4):
+        A0, A1, A2, A3 = A[i], A[i + 1], A[i + 2], A[i + 3]
+        v0, v1, v2, v3 = v[i], v[i + 1], v[i + 2], v[i + 3]
+        for j in range(n_hidden):
+            u0 = u[j]
+            v0 += u0 * A0[j]
+            v1 += u0 * A1[j]
+            v2 += u0 * A2[j]
+            v3 += u0 * A3[j]
+        v[i], v[i + 1], v[i + 2], v[i + 3] = v0, v1, v2, v3
+    for i in range(whole, n_wide):
         total = v[i]
         for j in range(n_hidden):
             total += u[j] * A[i, j]
@@ -38,24 +50,28 @@ def from_hidden(u, A, v):
 
 @jit
 def products(U, A, V):
-    """Two rows of U and four of A at a time: what is loaded is used at once for both."""
+    """Two rows of U and four of A at a time: what is loaded is used at once for both.
+
+    The two are half of U apart: the compiler then sees that what is written does not overlap.
+    """
     n_wide, n_hidden = A.shape
-    N, whole, even = len(U), n_wide - n_wide % 4, len(U) - len(U) % 2
+    N, whole, half = len(U), n_wide - n_wide % 4, len(U) // 2
     for row in range(N):
         for j in range(n_hidden):
             V[row, j] = 0
     for i in range(0, whole, 4):
         A0, A1, A2, A3 = A[i], A[i + 1], A[i + 2], A[i + 3]
-        for row in range(0, even, 2):
-            u0, u1, u2, u3 = U[row, i], U[row, i + 1], U[row, i + 2], U[row, i + 3]
-            w0, w1, w2, w3 = U[row + 1, i], U[row + 1, i + 1], U[row + 1, i + 2], U[row + 1, i + 3]
-            v, w = V[row], V[row + 1]
+        for row in range(half):
+            u, w = U[row], U[row + half]
+            u0, u1, u2, u3 = u[i], u[i + 1], u[i + 2], u[i + 3]
+            w0, w1, w2, w3 = w[i], w[i + 1], w[i + 2], w[i + 3]
+            y, z = V[row], V[row + half]
             for j in range(n_hidden):
                 a0, a1, a2, a3 = A0[j], A1[j], A2[j], A3[j]
-                v[j] += (u0 * a0 + u1 * a1) + (u2 * a2 + u3 * a3)
-                w[j] += (w0 * a0 + w1 * a1) + (w2 * a2 + w3 * a3)
+                y[j] += (u0 * a0 + u1 * a1) + (u2 * a2 + u3 * a3)
+                z[j] += (w0 * a0 + w1 * a1) + (w2 * a2 + w3 * a3)
     for row in range(N):
-        for i in range(0 if row >= even else whole, n_wide):
+        for i in range(0 if row >= 2 * half else whole, n_wide):
             u0 = U[row, i]
             for j in range(n_hidden):
                 V[row, j] += u0 * A[i, j]
