@@ -206,53 +206,85 @@ class Task(NamedTuple):
     model: str
     batch: int
     compare: dict[str, Any] = {}  # dropout draws differently on both sides
+    data: str = "digits"
+    settings: dict[str, Any] = {}
+    what: str = ""                # of the model is timed, where that is not its only step
 
 
+SURE: dict[str, Any] = {"dropout": 0.0}
+CAREFUL = SURE | {"rate": 1e-5}  # where a first step of Adam's magnifies what rounding turns round
 TASKS = (Task("survey-vae", 128), Task("vaegan", 128), Task("vaegan", 2000),
-         Task("dcgan", 256, compare={"dropout": 0.0}))
+         Task("dcgan", 256, SURE), Task("cgan", 100, CAREFUL), Task("cdcgan", 256, CAREFUL),
+         Task("lapgan", 128, CAREFUL), Task("bigan", 128, CAREFUL), Task("aae", 128),
+         Task("overview-vae", 128, data="faces"),
+         Task("overview-beta-tcvae", 128, {"rate": 1e-6}, data="faces"),
+         Task("savae", 128, {"rate": 1e-6}, settings={"first": 1.0}, what=", step 1"),
+         Task("savae", 128, {"rate": 1e-6}, settings={"first": 0.0}, what=", step 2"))
 MODELS = tuple(dict.fromkeys([*(task.model for task in TASKS), *(s.model for s in SHAPES)]))
 
 
 def started(task: Task, n: int, **settings):
-    """avanet's model with its start values drawn, and a batch of n digits."""
-    model = model_class(task.model)(batch=n, **settings)
-    images = load_dataset("digits")["train"].read(slice(n)).astype(model.dtype)
-    images = np.resize(images, (n, *images.shape[1:]))
-    model.start(images.shape[1:])
+    """avanet's model at the start of a long training, and a batch of n images of its data.
+
+    With a little noise: among equal pixels the sides' max-pooling chooses differently.
+    """
+    model = model_class(task.model)(batch=n, **task.settings | settings)
+    split = load_dataset(task.data)["train"]
+    places = np.arange(n) % len(split)
+    images = split.read(places)
+    noise = np.random.default_rng(0).random(images.shape, np.float32)
+    images = (0.9 * images + 0.1 * noise).astype(model.dtype)
+    model.start(images.shape[1:], total_steps=10**9)
     images = images * (1 - model.low) + model.low
-    return model, Batch(images, images, None, np.arange(len(images)))
+    labels = split.labels[places] if split.labels.ndim == 1 else None
+    return model, Batch(images, images, labels, places)
 
 
 def check_model(task: Task) -> float:
     """The largest difference of three losses each and of the first gradients.
 
-    On few images, and gradients in float64: in float32 a hidden unit may cross its kink.
+    On few images, and gradients in float64: in float32 a hidden unit may cross its kink. PyTorch is
+    given the noise that avanet drew.
     """
-    import torch_deep
+    from torch_trainings import training
     differences = []
     for dtype in ("float64", "float32"):
         for last in (False, True):
             model, batch = started(task, CHECKED, dtype=dtype, **task.compare)
-            side = torch_deep.TRAININGS[task.model](model, batch, last, False)
-            for seed in range(3):
-                noise = np.random.default_rng(seed).standard_normal(
-                    (CHECKED, side.latent), np.dtype(dtype).type)
-                theirs = {name: loss.item() for name, loss in side.step(noise).items()}
+            side = training(model, batch, last)
+            for step in range(3):
+                ours, draws, gradients = noted_update(model, batch, step)
 
-                def apply(*players):
-                    if not seed and dtype == "float64":
-                        differences.extend(
-                            compare(f"{task.model}, {name}",
-                                    *map(flat, zip(*network.gradients())))
-                            for name, network in side.networks.items())
-                    type(model).apply(model, *players)
+                def before(names):
+                    for name in names:
+                        model.players_[name].grads[:] = gradients.pop(0)
+                        if not step and dtype == "float64":
+                            differences.append(compare(
+                                f"{task.model}, {name}",
+                                *map(flat, zip(*side.networks[name].gradients()))))
+                        model.players_[name].grads[:] = 0
 
-                model.apply = apply
-                ours = model.update(batch, np.random.default_rng(seed))
+                theirs = {name: loss.item() for name, loss in side.step(draws, before).items()}
                 differences.extend(
                     compare(f"{task.model}, loss {name}, {dtype}", [ours[name]], [theirs[name]])
                     for name in theirs)
     return max(differences)
+
+
+def noted_update(model, batch, seed: int):
+    """(losses, the noise that was drawn, the gradients that were applied) of one update."""
+    draws, gradients = [], []
+
+    def normal(rng, *shape):
+        draws.append(type(model).normal(model, rng, *shape))
+        return draws[-1]
+
+    def apply(*players):
+        gradients.extend(model.players_[player].grads.copy() for player in players)
+        type(model).apply(model, *players)
+
+    with mock.patch.object(model, "normal", normal), mock.patch.object(model, "apply", apply):
+        return model.update(batch, np.random.default_rng(seed)), draws, gradients
 
 
 def flat(arrays):
@@ -262,20 +294,20 @@ def flat(arrays):
 
 def measure_model(task: Task, how, with_compile: bool) -> dict[str, Any]:
     """Check, then time a training step in all ways."""
-    import torch_deep
+    from torch_trainings import training
     difference = check_model(task)
     model, batch = started(task, task.batch)
     with recorded() as shapes:
         model.step(batch)
-    make = torch_deep.TRAININGS[task.model]
-    sides = {"default": make(model, batch, False, False).step}
-    if task.model == "dcgan":
-        sides["channels last"] = make(model, batch, True, False).step
+    default = training(model, batch)
+    sides = {"default": default.step}
+    if default.images:
+        sides["channels last"] = training(model, batch, last=True).step
     if with_compile:
-        sides["compiled"] = make(model, batch, False, True).step
+        sides["compiled"] = training(model, batch, compiled=True).step
     ours, *theirs, ceiling = best_times(
         [lambda: model.step(batch), *sides.values(), Products(shapes)], how)
-    return {"model": task.model, "batch": task.batch, "difference": difference,
+    return {"model": task.model + task.what, "batch": task.batch, "difference": difference,
             "gflops": flops(shapes) / 1e9, **figures(ours, dict(zip(sides, theirs)), ceiling)}
 
 
