@@ -331,11 +331,9 @@ def checkpoint_valid(folder: Path) -> list[bytes]:
 
 
 def small_training():
-    from avanet.data import Split
     from avanet.models import model_class
-    X = np.random.default_rng(0).random((4, 4, 4, 1)).astype(np.float32)
     model = model_class("survey-vae")(latent=2, hidden=2, batch=2).start((4, 4, 1), 4)
-    return model, model.batches(Split(X))
+    return model, model.batches(small_set()["train"])
 
 
 def read_checkpoint(case: bytes, folder: Path) -> None:
@@ -344,16 +342,31 @@ def read_checkpoint(case: bytes, folder: Path) -> None:
     load_checkpoint(folder / "case.npz", *small_training())
 
 
-RUN = {"protocol": {"experiment": "bm", "images": "0" * 64, "n_images": 36, "size": [100, 64],
-                    "latent_dim": 10, "hidden_dim": 100, "per_image": 10, "dtype": "float32",
-                    "training": {"start": "zeros", "s": 0.5, "m": 0.5, "passes": 1},
-                    "draws_shared": False},
-       "environment": {"avanet": "0.1.0", "numpy": "2.0", "data": "no-such-folder"}}
-LINE = {"rules": "as-run", "model": "ava5", "rate": 0.5, "seed": 0, "bm_abs": 0.2}
+BM_CELL = {"rules": "as-run", "model": "ava5", "rate": 0.5}
+
+
+@functools.cache
+def two_images() -> tuple[tempfile.TemporaryDirectory, Any]:
+    """A folder of small images, which lives as long as this process, and what is in it."""
+    from PIL import Image
+
+    from avanet import data
+    folder = tempfile.TemporaryDirectory(prefix="avanet-fuzz-images-")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3), np.uint8)
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(Path(folder.name, f"{number}.png"))
+    return folder, data.load(folder.name)
 
 
 def run_valid(folder: Path) -> list[Any]:
-    return [RUN, [LINE, LINE | {"seed": 1}], [{"file": "best/a.png"}, {"file": "tables.md"}]]
+    """run.json, results.jsonl and files.jsonl of two cells on small images, as a sweep has them."""
+    from avanet.experiments import bm
+    place, images = two_images()
+    run = {"protocol": bm.protocol_of(images, False),
+           "environment": {"avanet": "0.1.0", "numpy": "2.0", "data": place.name}}
+    lines = [bm.work(BM_CELL | {"seed": seed}, bm.Task(images.pixels, False)).line
+             for seed in range(2)]
+    return [run, lines, [{"file": "best/a.png"}, {"file": "tables.md"}]]
 
 
 def run_case(rng: Rng, valid: list[Any]) -> Case:
@@ -362,38 +375,115 @@ def run_case(rng: Rng, valid: list[Any]) -> Case:
     damaged = rng.randrange(3)
     files = [json_case(rng, run) if damaged == 0 else json.dumps(run).encode()]
     for number, journal in enumerate(journals, 1):
-        lines = [json.dumps(line).encode() for line in journal]
-        if damaged == number:
-            at = rng.randrange(len(lines))
-            lines[at] = json_case(rng, journal[at])
-        files.append(b"\n".join(lines) + rng.choice((b"\n", b"\n", b"", b"\n{", b"\0\n")))
+        files.append(journal_case(rng, journal) if damaged == number else written(journal))
     return tuple(files)
 
 
+def written(journal: list[Any]) -> bytes:
+    """The lines of a journal."""
+    return b"".join(json.dumps(line).encode() + b"\n" for line in journal)
+
+
+def journal_case(rng: Rng, journal: list[Any]) -> bytes:
+    """A journal with a damaged line, and perhaps a damaged end."""
+    lines = [json.dumps(line).encode() for line in journal]
+    at = rng.randrange(len(lines))
+    lines[at] = json_case(rng, journal[at])
+    return b"\n".join(lines) + rng.choice((b"\n", b"\n", b"", b"\n{", b"\0\n"))
+
+
 def read_run(case: Case, folder: Path) -> None:
-    """Reading for `diff` and `replay`, going on with the run, and starting it anew."""
+    """Reading for `diff` and `replay`, going on with the run, and starting it anew.
+
+    What `replay` would run again runs here, without worker processes.
+    """
+    from avanet.experiments import replay
     from avanet.experiments.bm import KEY
     from avanet.experiments.diff import diff
-    from avanet.experiments.replay import replay
     from avanet.experiments.store import RunFolder
     for name, data in zip(("run.json", "results.jsonl", "files.jsonl"), case):
         (folder / name).write_bytes(data)
     failures = []
-    for use in (lambda: list(diff(folder, folder)), lambda: replay(folder),
+    replay.run_cells = lambda cells, work, folder, jobs, *, shared, progress: [
+        work(cell, shared).line for cell in cells]
+    for use in (lambda: list(diff(folder, folder)), lambda: replay.replay(folder),
                 lambda: open_run(RunFolder(folder, KEY)),
                 lambda: open_run(RunFolder(folder, KEY), fresh=True)):
         try:
-            use()
+            with unheard():
+                use()
         except InputError as error:
             failures.append(error)
     if failures:
         raise failures[0]
 
 
+@contextlib.contextmanager
+def unheard():
+    """What is printed in here is thrown away."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
 def open_run(folder, fresh: bool = False) -> None:
+    from avanet.experiments import bm
     with folder:
-        folder.open_run(RUN["protocol"], {}, fresh)
+        folder.open_run(bm.protocol_of(two_images()[1], False), {}, fresh)
         folder.finish()
+
+
+def small_set():
+    from avanet.data import Dataset, Split
+    X = np.random.default_rng(0).random((4, 4, 4, 1)).astype(np.float32)
+    return Dataset("small", {"train": Split(X, source="small")})
+
+
+def train_small(folder: Path) -> None:
+    """One epoch, or going on with a run that has it."""
+    from avanet.models import model_class
+    from avanet.train.loop import train
+    train(model_class("survey-vae")(latent=2, hidden=2, batch=2, epochs=1), small_set(), folder, [])
+
+
+def training_valid(folder: Path) -> list[Any]:
+    """run.json, log.jsonl and the checkpoint's name and bytes of a training run."""
+    train_small(folder / "run")
+    checkpoint, = (folder / "run").glob("last.*")
+    logged = (folder / "run" / "log.jsonl").read_text().splitlines()
+    valid = [json.loads((folder / "run" / "run.json").read_text()), list(map(json.loads, logged)),
+             checkpoint.name, checkpoint.read_bytes()]
+    shutil.rmtree(folder / "run")
+    return valid
+
+
+def training_case(rng: Rng, valid: list[Any]) -> Any:
+    """One of the three files damaged."""
+    run, log, name, checkpoint = valid
+    damaged = rng.randrange(3)
+    if damaged == 2:
+        change = model_npz_case if name.endswith(".npz") else safetensors_case
+        checkpoint = change(rng, [checkpoint])
+    return (json_case(rng, run) if damaged == 0 else json.dumps(run).encode(),
+            journal_case(rng, log) if damaged == 1 else written(log), name, checkpoint)
+
+
+def read_training(case: Any, folder: Path) -> None:
+    """Using the run's model, comparing runs, and going on with the training."""
+    from avanet.experiments.diff import diff
+    from avanet.train.run import open_run
+    run, log, name, checkpoint = case
+    for file, data in (("run.json", run), ("log.jsonl", log), (name, checkpoint)):
+        (folder / file).write_bytes(data)
+    failures = []
+    for use in (lambda: open_run(folder)[0].sample(2), lambda: list(diff(folder, folder)),
+                lambda: train_small(folder)):
+        try:
+            with unheard():
+                use()
+        except InputError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def trace_valid(folder: Path) -> list[Any]:
@@ -495,6 +585,7 @@ READERS = {
                           read_model(".safetensors")),
     "checkpoint": Reader(checkpoint_valid, model_npz_case, read_checkpoint),
     "run": Reader(run_valid, run_case, read_run),
+    "training": Reader(training_valid, training_case, read_training),
     "trace": Reader(trace_valid, trace_case, read_trace),
     "arguments": Reader(arguments_valid, arguments_case, parse_arguments),
     "processes": Reader(arguments_valid, arguments_case, run_process),
@@ -558,7 +649,7 @@ def child(name: str, count: int, seed: int) -> None:
     import avanet.experiments.bm  # noqa: F401 (what is imported does not count as memory read)
     import avanet.models  # noqa: F401
     import avanet.step.commands  # noqa: F401
-    import avanet.train.checkpoint  # noqa: F401
+    import avanet.train.loop  # noqa: F401
     with tempfile.TemporaryDirectory(prefix="avanet-fuzz-") as root:
         READERS[name].valid(Path(root))  # loads and compiles what a first use does
         for left in Path(root).iterdir():
