@@ -80,7 +80,7 @@ def models_of(scale: str, dataset: Dataset) -> dict[str, Model]:
         "judge": ("classifier", told),
         "cgan": ("cgan", told),
         "cdcgan": ("cdcgan", narrow | told),
-        "dcgan": ("dcgan", narrow),
+        "dcgan": ("dcgan", narrow | {"rate": 5e-4}),
         "lapgan": ("lapgan", narrow | {"width": WIDTHS[scale] // 2}),
         "aae": ("aae", plane),
         "aae-mixture": ("aae", petals),

@@ -10,7 +10,7 @@ from avanet.models.adversarial import CHUNK, as_real, tell_apart
 from avanet.models.base import Losses, Model
 from avanet.models.lapgan_networks import pyramid_layers
 from avanet.models.pyramid import pyramid, up
-from avanet.nn import Sequential
+from avanet.nn import Adam, Sequential
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LAPGAN(Model):
 
     in training with the real l_k; at the coarsest level h_K = I_K and there is no l. Players:
     dense networks as in `gan` there, convolutions elsewhere, z_k one plane of noise. All levels
-    learn from every batch, each player by an Adam step from one pass.
+    learn from every batch, each player by a step of Adam, beta1 = 1/2, from one pass.
 
     Source: Denton et al., "Deep generative image models using a Laplacian pyramid of adversarial
     networks", 2015, Eqs. 3-5; survey, 3.9.3.
@@ -79,6 +79,9 @@ class LAPGAN(Model):
             generator.accumulate(dfake, caches)
             losses |= {f"generator{k}": float(generator_loss), f"discriminator{k}": loss}
         return losses
+
+    def new_optimiser(self, player):
+        return Adam(beta1=0.5) if self._config.optimiser == "adam" else super().new_optimiser(player)
 
     def level(self, k: int) -> tuple[Sequential, Sequential]:
         """G_k and D_k."""

@@ -179,8 +179,8 @@ def test_dcgan_has_the_parameters_of_the_program():
     assert (adam.beta1, adam.epsilon, adam.epsilon_hat) == (0.9, 1e-7, True)
 
 
-def test_conditional_gans_and_bigan_halve_beta1():
-    for name in ("cgan", "cdcgan", "bigan"):
+def test_other_gans_halve_beta1():
+    for name in ("cgan", "cdcgan", "bigan", "lapgan"):
         model = model_class(name)().start((4, 4, 1))
         assert {adam.beta1 for adam in model.optimisers_.values()} == {0.5}
 
