@@ -81,7 +81,9 @@ class LAPGAN(Model):
         return losses
 
     def new_optimiser(self, player):
-        return Adam(beta1=0.5) if self._config.optimiser == "adam" else super().new_optimiser(player)
+        if self._config.optimiser == "adam":
+            return Adam(beta1=0.5)
+        return super().new_optimiser(player)
 
     def level(self, k: int) -> tuple[Sequential, Sequential]:
         """G_k and D_k."""
