@@ -486,6 +486,70 @@ def read_training(case: Any, folder: Path) -> None:
         raise failures[0]
 
 
+def recorded_valid(folder: Path) -> list[Any]:
+    """run.json of a training on a file beside it, whose place is written as PLACE."""
+    from avanet.environment import environment
+    from avanet.models import model_class
+    from avanet.train.run import describe
+    model = model_class("survey-vae")(latent=2, hidden=2, batch=2, epochs=1)
+    return [{"training": describe(model, small_set()), "settings": model.settings,
+             "data": "PLACE/data.npz", "data_dir": None, "size": None, "weights": ".npz",
+             "environment": environment()}]
+
+
+def read_recorded(case: bytes, folder: Path) -> None:
+    """What `train --run FOLDER` goes on with, and the data that `evaluate FOLDER` finds."""
+    from avanet.data import load_dataset
+    from avanet.train import commands, use_commands
+    from avanet.train.run import Run
+    np.savez(folder / "data.npz", x_train=small_set()["train"].images)
+    (folder / "run.json").write_bytes(case.replace(b"PLACE", os.fsencode(folder)))
+    try:
+        model, given, _ = commands._recorded(parser().parse_args(["train", "--run", str(folder)]))
+        model.config
+        load_dataset(given["data"], given["size"], root=given["data_dir"])
+    finally:
+        use_commands._dataset(parser().parse_args(["evaluate", str(folder)]),
+                              Run(folder).read_run())
+
+
+def settings_valid(folder: Path) -> list[tuple[str, list[str]]]:
+    """Models and all their settings as `--set` takes them."""
+    from dataclasses import fields
+
+    from avanet.models import AVA_MODELS, MODELS, model_class
+    return [(name, [f"{field.name}={field.default}" for field in fields(model_class(name).Config)])
+            for name in (*MODELS, *AVA_MODELS)]
+
+
+def settings_case(rng: Rng, valid: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
+    """A few of a model's settings, with another's among them, or other values, or mutated."""
+    name, texts = rng.choice(valid)
+    texts = rng.sample(texts, rng.randrange(1, 4))
+    for at, text in enumerate(texts):
+        kind = rng.random()
+        if kind < 0.5:
+            texts[at] = f"{text.split('=')[0]}={hostile_value(rng)}"
+        elif kind < 0.6:
+            texts[at] = rng.choice(rng.choice(valid)[1])
+        elif kind < 0.8:
+            texts[at] = mutated(rng, text.encode()).decode(errors="surrogateescape")
+    return name, texts
+
+
+def read_settings(case: tuple[str, list[str]], folder: Path) -> None:
+    """As text from the command line, and as values from a document."""
+    from avanet.models import model_class
+    from avanet.models.config import parsed
+    name, texts = case
+    kind = model_class(name)
+    settings = dict(text.partition("=")[::2] for text in texts)
+    try:
+        kind(**parsed(kind.Config, texts)).config
+    finally:
+        kind(**settings).config
+
+
 def trace_valid(folder: Path) -> list[Any]:
     from avanet.step.small import reduced, small_model
     from avanet.step.tracing import trace
@@ -494,7 +558,7 @@ def trace_valid(folder: Path) -> list[Any]:
     return [json.loads((folder / "case.json").read_text())]
 
 
-def trace_case(rng: Rng, valid: list[Any]) -> bytes:
+def document_case(rng: Rng, valid: list[Any]) -> bytes:
     return json_case(rng, valid[0])
 
 
@@ -586,7 +650,9 @@ READERS = {
     "checkpoint": Reader(checkpoint_valid, model_npz_case, read_checkpoint),
     "run": Reader(run_valid, run_case, read_run),
     "training": Reader(training_valid, training_case, read_training),
-    "trace": Reader(trace_valid, trace_case, read_trace),
+    "recorded": Reader(recorded_valid, document_case, read_recorded),
+    "settings": Reader(settings_valid, settings_case, read_settings),
+    "trace": Reader(trace_valid, document_case, read_trace),
     "arguments": Reader(arguments_valid, arguments_case, parse_arguments),
     "processes": Reader(arguments_valid, arguments_case, run_process),
 }

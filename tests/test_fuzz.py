@@ -1,6 +1,7 @@
 """Hostile files and arguments, in short; `bench/fuzz.py` runs them by the hundred thousand."""
 
 import io
+import json
 import sys
 import tracemalloc
 import zipfile
@@ -47,9 +48,16 @@ def test_a_result_or_a_refusal(reader, rng, tmp_path_factory):
         assert str(error)
 
 
-def test_the_checkpoint_that_cases_are_made_from_is_valid(tmp_path):
+def test_what_cases_are_made_from_is_valid(tmp_path):
     found = fuzz.READERS["checkpoint"]
     found.read(found.valid(tmp_path)[0], tmp_path)
+    found = fuzz.READERS["recorded"]
+    found.read(json.dumps(found.valid(tmp_path)[0]).encode(), tmp_path)
+    found = fuzz.READERS["settings"]
+    for name, texts in found.valid(tmp_path):
+        fuzz.read_settings((name, []), tmp_path)
+        with pytest.raises(InputError, match="got '"):  # as text only, never from a document
+            fuzz.read_settings((name, texts[:1]), tmp_path)
 
 
 def test_a_whole_process_is_refused_in_one_line(tmp_path):
