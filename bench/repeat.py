@@ -1,10 +1,11 @@
 """The same command, bit for bit: other workers, threads, folders, installations; other kernels.
 
-    python bench/repeat.py [--python PATH ...] [--models vae,ava5] [--rates 0.5]
+    python bench/repeat.py [--python PATH ...] [--models vae,ava5] [--rates 0.5] [--only training]
 
-Runs `avanet reproduce bm` under each condition and compares `results.jsonl` and the best images
-with those of one worker on one thread. --python names the interpreter of an environment into which
-avanet was installed. NumPy kernels need only agree within `TOLERANCE`. See README.md.
+Runs a sweep (`avanet reproduce bm`) and a training (`avanet train`) under each condition and
+compares what they leave with one worker on one thread: results and best images; logs, weights,
+checkpoints and samples. --python names the interpreter of an environment into which avanet was
+installed. NumPy kernels need only agree within `TOLERANCE`. See README.md.
 """
 
 import argparse
@@ -13,35 +14,114 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+
+from avanet.tensors import SUFFIXES, read_tensors
 
 ROOT = Path(__file__).parents[1]
-TOLERANCE = 1e-5  # of a BM, compiled against NumPy kernels, float32
+TOLERANCE = 1e-5  # of a BM or of a loss, compiled against NumPy kernels, float32
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+Files = dict[str, bytes]
 
 
-def run(out: Path, args, *, jobs: int = 1, threads: int = 1, cwd: Path = ROOT, jit: bool = True,
-        python: str | None = None) -> dict[str, bytes]:
+class Conditions(NamedTuple):
+    """How a command is run."""
+
+    jobs: int = 1
+    threads: int = 1
+    cwd: Path = ROOT
+    jit: bool = True
+    python: str = ""  # of an installation; else the source tree
+    kills: int = 0    # kill -9, each after something more was done; then it may go on to its end
+
+
+class Command(NamedTuple):
+    """Arguments, but for workers and folder; a run's files, and their distance from others."""
+
+    arguments: list[str]
+    folder: str  # the option that names it
+    has_jobs: bool
+    journal: str  # grows with what is done
+    files: Callable[[Path], Files]
+    distance: Callable[[Files, Files], float]
+
+
+def run(command: Command, out: Path, how: Conditions) -> Files:
     """The files of a run that must not depend on how it was run."""
-    environment = os.environ | dict.fromkeys(THREADS, str(threads))
-    if not jit:
+    environment = os.environ | dict.fromkeys(THREADS, str(how.threads))
+    if not how.jit:
         environment["NUMBA_DISABLE_JIT"] = "1"
-    if python is None:
+    if not how.python:
         environment["PYTHONPATH"] = str(ROOT)
-    command = [python or sys.executable, "-m", "avanet", "reproduce", "bm", "--models", args.models,
-               "--rates", args.rates, "--seeds", "1", "--jobs", str(jobs), "--out", str(out)]
-    ended = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    words = [how.python or sys.executable, "-m", "avanet", *command.arguments,
+             command.folder, str(out), *(["--jobs", str(how.jobs)] if command.has_jobs else [])]
+    for number in range(how.kills):
+        lines = size(out / command.journal)
+        process = subprocess.Popen(words, cwd=how.cwd, env=environment, stderr=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL)
+        while process.poll() is None and size(out / command.journal) <= lines:
+            time.sleep(0.01)
+        time.sleep(0.05 * number)
+        process.kill()
+        if process.wait() == 0:
+            raise SystemExit(f"kill {number + 1} came after the end: give it more to do")
+    ended = subprocess.run(words, cwd=how.cwd, env=environment, capture_output=True, text=True)
     if ended.returncode:
         raise SystemExit(ended.stderr)
+    return command.files(out)
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def sweep_files(out: Path) -> Files:
+    """Results, and the best images."""
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*"))
             if path.name == "results.jsonl" or path.parent.parent.name == "best"}
 
 
-def distance(one: dict[str, bytes], other: dict[str, bytes]) -> float:
+def training_files(out: Path) -> Files:
+    """All but what the clock and the environment say; weights alike in either of their formats."""
+    paths = [path for path in sorted(out.rglob("*"))
+             if path.is_file() and path.name not in ("run.json", "timings.jsonl", ".lock")]
+    return {str(path.relative_to(out)): path.read_bytes() for path in paths
+            if path.suffix not in SUFFIXES} | {
+        path.stem: arrays(path) for path in paths if path.suffix in SUFFIXES}
+
+
+def arrays(path: Path) -> bytes:
+    header, tensors = read_tensors(path)
+    return json.dumps(header, sort_keys=True).encode() + b"".join(
+        name.encode() + tensors[name].tobytes() for name in sorted(tensors))
+
+
+def bm_distance(one: Files, other: Files) -> float:
     """The largest difference of a BM."""
     lines = [[json.loads(line) for line in files["results.jsonl"].splitlines()]
              for files in (one, other)]
     return max(abs(a["bm_abs"] - b["bm_abs"]) for a, b in zip(*lines))
+
+
+def loss_distance(one: Files, other: Files) -> float:
+    """The largest relative difference of a loss of an epoch."""
+    logs = [[json.loads(line) for line in files["log.jsonl"].splitlines()]
+            for files in (one, other)]
+    return max(abs(a[split][name] - b[split][name]) / max(abs(a[split][name]), 1.0)
+               for a, b in zip(*logs) for split in ("train", "test") for name in a[split])
+
+
+def commands(models: str, rates: str) -> dict[str, Command]:
+    """A sweep, and a training with all that is drawn on the way."""
+    return {
+        "sweep": Command(["reproduce", "bm", "--models", models, "--rates", rates, "--seeds", "1"],
+                         "--out", True, "results.jsonl", sweep_files, bm_distance),
+        "training": Command(["train", "survey-vae", "--epochs", "6", "--set", "hidden=128", "--set",
+                             "batch=64", "--set", "schedule=cosine"],
+                            "--run", False, "log.jsonl", training_files, loss_distance)}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,24 +129,34 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--python", action="append", default=[])
     parser.add_argument("--models", default="vae,ava5")
     parser.add_argument("--rates", default="0.5")
+    parser.add_argument("--only", choices=("sweep", "training"))
     args = parser.parse_args(argv)
     failed = False
     with tempfile.TemporaryDirectory(prefix="avanet-repeat-") as root:
         elsewhere = Path(root, "elsewhere")
         elsewhere.mkdir()
-        conditions = {"2 workers": {"jobs": 2}, "4 workers": {"jobs": 4},
-                      "2 threads": {"threads": 2}, "another directory": {"cwd": elsewhere}}
-        conditions |= {f"installed: {path}": {"python": path, "cwd": elsewhere}
-                       for path in args.python}
-        print("| condition | beside 1 worker, 1 thread, source tree |\n| --- | --- |")
-        first = run(Path(root, "first"), args)
-        for number, (name, options) in enumerate(conditions.items()):
-            same = run(Path(root, str(number)), args, **options) == first
-            failed |= not same
-            print(f"| {name} | {'bit for bit' if same else 'DIFFERENT'} |", flush=True)
-        far = distance(first, run(Path(root, "numpy"), args, jit=False))
-        failed |= far > TOLERANCE
-        print(f"| NumPy kernels | within {far:.1e} of a BM (at most {TOLERANCE:g}) |")
+        print("| what | condition | beside 1 worker, 1 thread, source tree |\n| --- | --- | --- |")
+        for what, command in commands(args.models, args.rates).items():
+            if args.only not in (None, what):
+                continue
+            conditions = {f"{jobs} workers": Conditions(jobs=jobs) for jobs in (2, 4)
+                          if command.has_jobs}
+            conditions |= {"2 threads": Conditions(threads=2), "2 kills": Conditions(kills=2),
+                           "another directory": Conditions(cwd=elsewhere)}
+            conditions |= {f"installed: {path}": Conditions(python=path, cwd=elsewhere)
+                           for path in args.python}
+            first = run(command, Path(root, what), Conditions())
+            for number, (name, how) in enumerate(conditions.items()):
+                got = run(command, Path(root, f"{what}{number}"), how)
+                other = [each for each in first.keys() | got if first.get(each) != got.get(each)]
+                failed |= bool(other)
+                print(f"| {what} | {name} | "
+                      f"{f'DIFFERENT: {min(other)}' if other else 'bit for bit'} |", flush=True)
+            far = command.distance(first, run(command, Path(root, f"{what}-numpy"),
+                                              Conditions(jit=False)))
+            failed |= far > TOLERANCE
+            print(f"| {what} | NumPy kernels | within {far:.1e} (at most {TOLERANCE:g}) |",
+                  flush=True)
     return 1 if failed else 0
 
 

@@ -99,7 +99,7 @@ def test_a_worker_that_joined_later_is_refused():
 class Report:
     """Nothing to report."""
 
-    summary = tables = staticmethod(lambda *_: {})
+    summary = tables = found = staticmethod(lambda *_: {})
     figures = tables
 
 
