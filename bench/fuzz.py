@@ -255,11 +255,10 @@ def png_case(rng: Rng, data: bytes) -> bytes:
 def read_images(case: bytes, folder: Path) -> None:
     from avanet.data import FolderImages, load_dataset, read_folder
     (folder / "case.png").write_bytes(case)
-    try:
+    with contextlib.suppress(InputError):
         read_folder(folder)
-    finally:
-        FolderImages(folder)[:]
-        load_dataset(folder, size=(3, 2)).checksum
+    FolderImages(folder)[:]
+    load_dataset(folder, size=(3, 2)).checksum
 
 
 # Models, runs, traces -------------------------------------------------------------------------
@@ -504,13 +503,12 @@ def read_recorded(case: bytes, folder: Path) -> None:
     from avanet.train.run import Run
     np.savez(folder / "data.npz", x_train=small_set()["train"].images)
     (folder / "run.json").write_bytes(case.replace(b"PLACE", os.fsencode(folder)))
-    try:
-        model, given, _ = commands._recorded(parser().parse_args(["train", "--run", str(folder)]))
-        model.config
-        load_dataset(given["data"], given["size"], root=given["data_dir"])
-    finally:
+    with contextlib.suppress(InputError):
         use_commands._dataset(parser().parse_args(["evaluate", str(folder)]),
                               Run(folder).read_run())
+    model, given, _ = commands._recorded(parser().parse_args(["train", "--run", str(folder)]))
+    model.config
+    load_dataset(given["data"], given["size"], root=given["data_dir"])
 
 
 def settings_valid(folder: Path) -> list[tuple[str, list[str]]]:
@@ -544,10 +542,9 @@ def read_settings(case: tuple[str, list[str]], folder: Path) -> None:
     name, texts = case
     kind = model_class(name)
     settings = dict(text.partition("=")[::2] for text in texts)
-    try:
-        kind(**parsed(kind.Config, texts)).config
-    finally:
+    with contextlib.suppress(InputError):
         kind(**settings).config
+    kind(**parsed(kind.Config, texts)).config
 
 
 def trace_valid(folder: Path) -> list[Any]:
