@@ -22,6 +22,7 @@ def add_reproduce(verbs) -> None:
     _add_survey(what)
     _add_variants(what)
     _add_overview(what)
+    _add_savae(what)
 
 
 def _list_reproductions(args) -> int:
@@ -136,6 +137,27 @@ def _add_overview(what):
 def _reproduce_overview(args) -> int:
     from avanet.experiments import overview
     overview.reproduce(_data_request(args))
+    return DONE
+
+
+def _add_savae(what):
+    savae = what.add_parser("savae", help="Figs. 7-10 of the semi-supervised adversarial VAE, and "
+                            "its claims as numbers")
+    _add_data(savae, "mnist, fashion-mnist and, for Fig. 10, cifar10, as far as they are there, "
+              "else digits; at --scale paper omniglot and caltech101-silhouettes too")
+    savae.add_argument("--scale", default="default", choices=SCALES,
+                       help="quick: 3 beta, one data set, 60 steps; default: 4 beta, two data "
+                            "sets, 300 steps, narrow networks; paper: all beta and data sets, "
+                            "whole epochs")
+    savae.add_argument("--seeds", type=count, metavar="N", help="seeds 0..N-1; default: 1")
+    _add_jobs(savae)
+    _add_folder(savae, "runs/savae-DATA, for another --scale runs/savae-DATA-SCALE")
+    savae.set_defaults(verb=_reproduce_savae)
+
+
+def _reproduce_savae(args) -> int:
+    from avanet.experiments import savae
+    savae.reproduce(_data_request(args))
     return DONE
 
 

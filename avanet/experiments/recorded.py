@@ -15,7 +15,7 @@ from avanet.folder import Line, decode, environments, read_lines
 
 EXPERIMENTS = {"bm": "avanet.experiments.bm", "vaegan": "avanet.experiments.vaegan",
                "gan-theory": "avanet.experiments.gan_theory",
-               "overview": "avanet.experiments.overview"}
+               "overview": "avanet.experiments.overview", "savae": "avanet.experiments.savae"}
 LOGS = {"results.jsonl": None, "log.jsonl": ("epoch",)}  # and the fields that tell lines apart
 ELSEWHERE = "; give the folder of a run"
 

@@ -14,16 +14,20 @@ from avanet.nn import Sequential, Softmax
 from avanet.nn.losses import (
     categorical_cross_entropy_from_logits, gaussian_kl_from_log_variance, half_squared_error,
 )
+from avanet.tensors import Tensors, fitting
 
-ALPHA = (1.0, 0.1, 0.01)  # of the three features in Eq. 9
+FIRST = (*ENCODER, "classifier")  # the players that step 1 trains
 
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    """beta, gamma: weights of L_adv and L_latent (Eq. 8); n_dis: discriminator cycles a step;
-    first: the share of the training that step 1 takes; latent K_z, classes, width and hidden:
-    sizes (the last two are open in the paper)."""
+    """kl, beta, gamma: weights of L_kl (Eq. 6), L_adv and L_latent (Eq. 8); alpha: of the features in Eq. 9,
+    alpha_i = alpha^(i - 1); n_dis: discriminator cycles a step; first: the share of the training
+    that step 1 takes; latent K_z, classes, width and hidden: sizes (the last two are open in the
+    paper)."""
 
+    kl: float = 0.05
+    alpha: float = 0.1
     beta: float = 0.005
     gamma: float = 0.1
     n_dis: int = 1
@@ -39,20 +43,22 @@ class Config(base.Config):
             raise InputError("n_dis, latent, width and hidden must be at least 1, classes at least "
                              f"2, got {self.n_dis}, {self.latent}, {self.width}, {self.hidden} "
                              f"and {self.classes}")
-        if min(self.beta, self.gamma) < 0 or not 0 <= self.first <= 1:
-            raise InputError("beta and gamma must not be negative and first in [0, 1], got "
-                             f"{self.beta}, {self.gamma} and {self.first}")
+        self.at_least(0, "kl", "alpha", "beta", "gamma")
+        if not 0 <= self.first <= 1:
+            raise InputError(f"first must be in [0, 1], got {self.first}")
 
 
 class SAVAE(LatentModel):
     """Algorithm 1 trains encoder and classifier, Algorithm 2 then a decoder against both, frozen.
 
-    Step 1 (Eqs. 6, 7):   L_VEC = KL(q(z|x) || N(0, I)) - E[y log Class(z)].
+    Step 1 (Eqs. 6, 7):   L_VEC = kl KL(q(z|x) || N(0, I)) - E[y log Class(z)].
     Step 2 (Eqs. 8-11):   L_Dec = L_rec + beta L_adv + gamma L_latent, with
         L_rec = sum_i alpha_i E ||F_i - F_i^||^2,   F_i the encoder's i-th features of x and x^,
         L_adv = E (Dis(x) - Dis(x^))^2,   L_latent = E ||Class(z) - Class(z^)||^2,   z^ ~ Enc(x^);
         L_dis = E (1 - Dis(x))^2, then E (-1 - Dis(x^))^2, n_dis times before each decoder step.
 
+    Eq. 6 has no weight kl. But E KL >= I(z; y) >= H(y) - L_cat: with kl = 1, L_VEC is at least
+    H(y), and a code that says nothing attains that; training finds it.
     E in L_rec also goes over the values of a feature (open in the paper), so that beta weighs
     losses of one size. Wherever a step takes a new random mini-batch, it takes the same one here.
     """
@@ -72,7 +78,7 @@ class SAVAE(LatentModel):
     def update(self, batch, rng):
         if self.moment() < self._config.first:
             losses = self.vec_gradients(batch, rng)
-            self.apply(*ENCODER, "classifier")
+            self.apply(*FIRST)
             return losses
         losses = {}
         for _ in range(self._config.n_dis):
@@ -92,17 +98,26 @@ class SAVAE(LatentModel):
             shape = self.players_[name].output_shape(shape)
         return shape
 
-    def adopt(self, other: "SAVAE") -> None:
-        """Take over encoder and classifier of a model that has finished step 1."""
-        for name in (*ENCODER, "classifier"):
-            ours, theirs = self.players_[name], other.players_[name]
-            ours.params[:] = theirs.params
-            for key, buffer in ours.buffers().items():
-                buffer[...] = theirs.buffers()[key]
+    def first_tensors(self) -> Tensors:
+        """What step 1 trains: parameters and buffers of encoder and classifier."""
+        return {name: array for name, array in self.tensors().items()
+                if name.rpartition(".")[0] in FIRST}
+
+    def adopt(self, tensors: Tensors) -> None:
+        """Take over the `first_tensors` of a model of the same sizes.
+
+        Raises
+        ------
+        ValueError, KeyError
+            If they are another model's.
+        """
+        tensors = dict(tensors)
+        for name, array in self.first_tensors().items():
+            array[...] = fitting(tensors, name, array)
 
     def vec_gradients(self, batch, rng):
         """Add dL_VEC by encoder and classifier, Eqs. 6 and 7."""
-        classifier = self.players_["classifier"]
+        c, classifier = self._config, self.players_["classifier"]
         _, code, caches = encode(self.players_, batch.x)
         z, epsilon = self._drawn(code, rng)
         v, class_caches = classifier.forward(z, True, rng)
@@ -110,7 +125,7 @@ class SAVAE(LatentModel):
         mu, log_var = split_code(code)
         kl, dkl = gaussian_kl_from_log_variance(mu, log_var)
         dz = classifier.backward(dv, class_caches)
-        back = _joined(reparameterise_backward(dz, log_var, epsilon)) + _joined(dkl)
+        back = _joined(reparameterise_backward(dz, log_var, epsilon)) + c.kl * _joined(dkl)
         for name, cache in zip(reversed(ENCODER), reversed(caches)):
             back = self.players_[name].backward(back, cache)
         return {"kl": float(kl), "categorical": float(categorical)}
@@ -127,16 +142,17 @@ class SAVAE(LatentModel):
         """Add dL_Dec by the decoder, back through discriminator, encoder and classifier."""
         c, players = self._config, self.players_
         x_hat, z, decoder_caches, features = self._regenerated(batch.x, rng)
+        alphas = [c.alpha**i for i in range(len(features))]
         features_hat, code_hat, caches = encode(players, x_hat)
         parts = [squared_error(f_hat, f, f[0].size) for f_hat, f in zip(features_hat, features)]
         verdict, verdict_caches = players["discriminator"].forward(x_hat)
         adv, dverdict = squared_error(verdict, players["discriminator"].forward(batch.x)[0])
         latent, dcode = self._latent(code_hat, z, rng)
         dx = encode_back(players, c.gamma * dcode, caches,
-                         [alpha * df for alpha, (_, df) in zip(ALPHA, parts)])
+                         [alpha * df for alpha, (_, df) in zip(alphas, parts)])
         dx += players["discriminator"].propagate(c.beta * dverdict, verdict_caches)
         players["decoder"].accumulate(self.output.propagate(dx, x_hat), decoder_caches)
-        reconstruction = sum(alpha * loss for alpha, (loss, _) in zip(ALPHA, parts))
+        reconstruction = sum(alpha * loss for alpha, (loss, _) in zip(alphas, parts))
         return {"reconstruction": float(reconstruction), "adversarial": float(adv),
                 "latent": float(latent)}
 

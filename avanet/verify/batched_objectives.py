@@ -314,11 +314,11 @@ def _square(x):
 
 
 def savae_vec(s: Scene):
-    """KL(q(z|x) || N(0, I)) - E[y log Class(z)]"""
+    """kl KL(q(z|x) || N(0, I)) - E[y log Class(z)]"""
     _, mu, sigma = _seen(s, s.batch.x)
     kl = (mu * mu + sigma * sigma - 1 - 2 * np.log(sigma)).sum() / 2 / len(mu)
     p = _class(s.run("classifier", mu + sigma * s.normal(s.config.latent)))
-    return kl - (s.y * np.log(p)).sum() / len(mu)
+    return s.config.kl * kl - (s.y * np.log(p)).sum() / len(mu)
 
 
 def savae_real(s: Scene):
