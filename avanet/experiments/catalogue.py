@@ -26,6 +26,7 @@ MINUTES = {
     "vaegan": (1, 25, 60),
     "variants": (4, 30, 1400),
     "overview": (2, 15, 720),
+    "savae": (4, 20, 8300),
 }
 
 PAPERS = {
@@ -70,6 +71,14 @@ PAPERS = {
         Item("Figure 1", "samples of AE, VAE, beta-VAE, beta-TCVAE", "overview"),
         Item("Figure 2", "traversals of the four", "overview"),
         Item("Sec. VI-B", "disentangling, error, meaningless samples", "overview"),
+    ),
+    "Semi-supervised adversarial VAE": (
+        Item("Figures 1-6", "networks, the method, images of the data sets"),
+        Item("Figure 7", "two-dimensional codes", "savae"),
+        Item("Figure 8", "images over the plane of codes", "savae"),
+        Item("Figure 9", "reconstructions: data, K_z, beta, gamma", "savae"),
+        Item("Figure 10", "CIFAR-10 and its reconstructions", "savae"),
+        Item("Sec. 3.4", "three regimes of beta, gamma restores the class", "savae"),
     ),
 }
 

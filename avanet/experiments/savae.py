@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from avanet.data import Dataset, Split, load_dataset
+from avanet.data import Dataset, Split
 from avanet.data.named import locate
 from avanet.environment import environment
 from avanet.errors import InputError
@@ -77,8 +77,7 @@ def reproduce(request: DataRequest) -> None:
     sources = [request.data] if request.data else found(scale.sets, request.data_dir)
     pairs = not request.data and locate(PAIRS_DATA, request.data_dir) is not None
     asked = [*sources, PAIRS_DATA] if pairs else sources
-    datasets = {slug(source): learnt(load_dataset(source, root=request.data_dir))
-                for source in asked}
+    datasets = {slug(source): learnt(source, request.data_dir) for source in asked}
     grid = [slug(source) for source in sources]
     first, second = first_cells(grid, seeds), grid_cells(scale, grid, seeds)
     if pairs:
@@ -148,8 +147,7 @@ def task_of(run: dict, place: str | None = None) -> Task:
         raise InputError("run.json does not say where the data is, or at which scale")
     root = begun.get("data_dir")
     places = [place] if place and len(sources) == 1 else sources
-    datasets = {slug(source): learnt(load_dataset(at, root=place or root))
-                for source, at in zip(sources, places)}
+    datasets = {slug(source): learnt(at, place or root) for source, at in zip(sources, places)}
     check_protocol(run, protocol_of(datasets, scale))
     return task(datasets, SCALES[scale])
 
@@ -277,12 +275,12 @@ class Course:
 def framed(images: np.ndarray, red: np.ndarray | None = None) -> np.ndarray:
     """Images in RGB with a frame of two pixels, white or, where `red`, red."""
     images = images if images.shape[3] == 3 else images[..., :1]
-    framed = np.pad(np.broadcast_to(images, (*images.shape[:3], 3)),
-                    ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=1)
+    n, height, width, _ = images.shape
+    sheet = np.ones((n, height + 4, width + 4, 3), images.dtype)
     if red is not None:
-        edge = np.pad(np.zeros(images.shape[1:3], bool), 2, constant_values=True)
-        framed[np.ix_(red, *map(np.arange, edge.shape), [1, 2])] *= ~edge[None, ..., None]
-    return framed
+        sheet[red, :, :, 1:] = 0
+    sheet[:, 2:-2, 2:-2] = images
+    return sheet
 
 
 def plane(model: SAVAE) -> bytes:

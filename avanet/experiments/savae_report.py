@@ -40,7 +40,8 @@ class Grid:
 
     def values(self, name: str, beta: float, gamma: float) -> list[float]:
         """A score over the seeds."""
-        return [line[name] for line in self._lines if (line["beta"], line["gamma"]) == (beta, gamma)]
+        return [line[name] for line in self._lines
+                if (line["beta"], line["gamma"]) == (beta, gamma)]
 
     def __call__(self, name: str, beta: float, gamma: float) -> float:
         return fmean(self.values(name, beta, gamma))
@@ -51,6 +52,11 @@ class Grid:
         return len(self.betas) > 2 and self.betas[0] == 0 and all(
             len(self.values("kept", beta, gamma)) == len(self.seeds)
             for beta in self.betas for gamma in GAMMAS)
+
+
+def grids(lines: Sequence[Line], data: Sequence[str]) -> list[Grid]:
+    """One for each data set and K_z."""
+    return [Grid(lines, name, latent) for name in data for latent in LATENTS]
 
 
 def spread(values: Sequence[float | None], digits: int) -> str:
@@ -122,8 +128,8 @@ CLAIMS = (
           lambda grid: grid("sharpness", 0, NO) < min(
               1, *(grid("sharpness", beta, NO) for beta in grid.betas[1:]))),
     Claim("a middle β: sharper, and the class is kept",
-          lambda grid: f"β {_sharp(grid):g}: sharpness {number(grid('sharpness', _sharp(grid), NO))}"
-                       f", class kept {number(grid('kept', _sharp(grid), NO), 3)}",
+          lambda grid: "β {:g}: sharpness {:.2f}, class kept {:.3f}".format(
+              _sharp(grid), *(grid(name, _sharp(grid), NO) for name in ("sharpness", "kept"))),
           lambda grid: 0 < _sharp(grid) < grid.betas[-1]),
     Claim("the largest β: generative, the class is lost", _told("kept", 3, NO),
           lambda grid: _lost(grid, NO) > MUCH),
@@ -134,27 +140,26 @@ CLAIMS = (
 
 def claims(lines: Sequence[Line], data: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
     """Each claim of Sec. 3.4.2 on each data set and K_z: claim, where, numbers, verdict."""
-    grids = [Grid(lines, name, latent) for name in data for latent in LATENTS]
     for claim in CLAIMS:
-        for grid in grids:
+        for grid in grids(lines, data):
             if grid.whole:
-                seeds = [Grid(lines, grid.data, grid.latent, seed) for seed in grid.seeds]
+                by_seed = [claim.holds(Grid(lines, grid.data, grid.latent, seed))
+                           for seed in grid.seeds]
                 yield (claim.text, f"{grid.data}, K_z {grid.latent}", claim.told(grid),
-                       _verdict(claim.holds(grid), sum(map(claim.holds, seeds)), len(seeds)))
-    for few, many in zip(grids[::2], grids[1::2]):
+                       _verdict(claim.holds(grid), by_seed))
+    for name in data:
+        few, many = grids(lines, [name])
         if few.whole and many.whole:
+            by_seed = [b < a for a, b in zip(*(grid.values("squared_error", 0, NO)
+                                               for grid in (few, many)))]
             errors = [grid("squared_error", 0, NO) for grid in (few, many)]
-            by_seed = [[line[0] for line in (grid.values("squared_error", 0, NO),)]
-                       for grid in (few, many)]
-            yield ("K_z = 100 reconstructs better (β = 0)", few.data,
-                   ", ".join(f"K_z {grid.latent}: {number(error, 4)}"
-                             for grid, error in zip((few, many), errors)),
-                   _verdict(errors[1] < errors[0],
-                            sum(b < a for a, b in zip(*by_seed)), len(by_seed[0])))
+            yield ("K_z = 100 reconstructs better (β = 0)", name, ", ".join(
+                f"K_z {latent}: {error:.4f}" for latent, error in zip(LATENTS, errors)),
+                _verdict(errors[1] < errors[0], by_seed))
 
 
-def _verdict(holds: bool, seeds: int, of: int) -> str:
-    return f"{'holds' if holds else 'fails'} ({seeds} of {of} seeds)"
+def _verdict(holds: bool, by_seed: Sequence[bool]) -> str:
+    return f"{'holds' if holds else 'fails'} ({sum(by_seed)} of {len(by_seed)} seeds)"
 
 
 def pairs_table(lines: Sequence[Line], on: str) -> Table | None:
@@ -171,8 +176,8 @@ def pairs_table(lines: Sequence[Line], on: str) -> Table | None:
 def tables(lines: Sequence[Line], scale: str, data: Sequence[str]) -> list[Table]:
     """All tables; every title names the scale."""
     on = f"scale {scale}"
-    grids = [Grid(lines, name, latent) for name in data for latent in LATENTS]
-    found = [first_table(lines, on), *(grid_table(grid, on) for grid in grids if grid.betas)]
+    found = [first_table(lines, on),
+             *(grid_table(grid, on) for grid in grids(lines, data) if grid.betas)]
     if pairs := pairs_table(lines, on):
         found.append(pairs)
     found.append(Table(
@@ -236,9 +241,9 @@ def drawings(folder: RunFolder, lines: Sequence[Line], data: Sequence[str]) -> d
         if codes := folder.read(file_name(cell, "codes")):
             with np.load(io.BytesIO(codes)) as file:
                 planes[name] = file["mu"], file["labels"]
-    grids = [Grid(lines, name, latent) for name in data for latent in LATENTS]
     panels: dict[str, list[Curve]] = {}
-    for grid in filter(lambda grid: grid.whole, grids):
+    whole = [grid for grid in grids(lines, data) if grid.whole]
+    for grid in whole:
         title = f"{grid.data}, K_z = {grid.latent}"
         panels[title] = [
             Curve(f"{what}, γ = {gamma:g}", range(len(grid.betas)),
@@ -249,7 +254,7 @@ def drawings(folder: RunFolder, lines: Sequence[Line], data: Sequence[str]) -> d
     try:
         files |= clouds("figure7", planes) if planes else {}
         if panels:
-            betas = ", ".join(f"{beta:g}" for beta in grids[0].betas)
+            betas = ", ".join(f"{beta:g}" for beta in whole[0].betas)
             files |= curves("regimes", panels, f"β = {betas}", "share, relative sharpness")
     except MissingExtra as missing:
         print(f"note: {missing}", file=sys.stderr)

@@ -5,14 +5,11 @@ units in a dense layer. Images have sides divisible by 4.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from avanet.errors import InputError
 from avanet.nn import (
-    BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, MaxPool2D, Reshape, Residual, Sequential,
-    Upsample2D,
+    BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, MaxPool2D, Reshape, Residual, Upsample2D,
 )
 from avanet.nn.initialise import he
 from avanet.nn.layers import Layer
@@ -110,22 +107,3 @@ def classifier(latent: int, h: int, classes: int) -> list[Layer]:
 def dense_layer(n_in: int, n_out: int) -> Dense:
     """A dense layer with He's start values."""
     return Dense(n_in, n_out, he)
-
-
-def encode(players: Mapping[str, Sequential], x: np.ndarray):
-    """([F_1, F_2, F_3], code (mu, log sigma^2), caches) of images."""
-    outputs, caches = [], []
-    for name in ENCODER:
-        x, cache = players[name].forward(x)
-        outputs.append(x)
-        caches.append(cache)
-    return outputs[:-1], outputs[-1], caches
-
-
-def encode_back(players: Mapping[str, Sequential], dcode: np.ndarray, caches,
-                dfeatures: Sequence[np.ndarray]) -> np.ndarray:
-    """dL/dx from dL/dcode and the dL/dF_i, which join where the features come out."""
-    back = dcode
-    for name, cache, more in zip(reversed(ENCODER), reversed(caches), (0, *reversed(dfeatures))):
-        back = players[name].propagate(back + more, cache)
-    return back
