@@ -81,7 +81,7 @@ def reproduce(request: DataRequest) -> None:
     grid = [slug(source) for source in sources]
     first, second = first_cells(grid, seeds), grid_cells(scale, grid, seeds)
     if pairs:
-        first, second = [*first, first_of(pairs_cell())], [*second, pairs_cell()]
+        first, second = [*first, first_of(pairs_cell())], [pairs_cell(), *second]
     ending = "" if request.scale == "default" else f"-{request.scale}"
     out = request.out or f"runs/savae-{'-'.join(grid)}{ending}"
     with workers(request.scheduler, request.jobs) as (pool, jobs), RunFolder(out, KEY) as folder:
@@ -189,7 +189,7 @@ class Course:
             raise InputError(f"the run has no data {cell['data']!r}")
         self.cell, self.task, self.material = cell, task, task.sets[cell["data"]]
         train = self.material.train
-        self.steps = task.scale.steps(len(train))[not is_first(cell)]
+        self.steps = task.scale.steps(cell, len(train))
         self.model = SAVAE(random_state=cell["seed"], **settings_of(
             cell, task.scale, self.material.classes)).start(train.images.shape[1:], self.steps)
         self.batches = self.model.batches(train)

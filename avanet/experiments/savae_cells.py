@@ -15,21 +15,36 @@ PAIRS_DATA, PAIRS_ALPHA = "cifar10", 1.0
 PAPER_SETS = ("mnist", "omniglot", "caltech101-silhouettes", "fashion-mnist")
 
 
-class Scale(NamedTuple):
-    """How the models of a scale are built and trained.
+class Training(NamedTuple):
+    """How a step is trained, by Adam, its rate falling to 0 by a cosine.
 
-    first, second : updates of step 1 and step 2, or epochs if `epochs`
+    length : updates, or epochs if the scale counts them
     """
+
+    batch: int
+    rate: float
+    length: int
+
+
+class Scale(NamedTuple):
+    """How the models of a scale are built and trained: step 1 and step 2."""
 
     width: int
     hidden: int
-    batch: int
-    rate: float
-    first: int
-    second: int
+    first: Training
+    second: Training
     epochs: bool
     betas: tuple[float, ...]
     sets: tuple[str, ...]
+
+    def training(self, cell: Cell) -> Training:
+        """Of the step that the cell is."""
+        return self.first if is_first(cell) else self.second
+
+    def steps(self, cell: Cell, images: int) -> int:
+        """Updates with so many training images."""
+        batch, _, length = self.training(cell)
+        return length * (-(-images // min(batch, images)) if self.epochs else 1)
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -37,17 +52,13 @@ class Scale(NamedTuple):
         return {name: value for name, value in self._asdict().items()
                 if name not in ("betas", "sets")}
 
-    def steps(self, images: int) -> tuple[int, int]:
-        """Updates of step 1 and of step 2 with so many training images."""
-        each = -(-images // min(self.batch, images)) if self.epochs else 1
-        return self.first * each, self.second * each
-
 
 SCALES = {
-    "quick": Scale(4, 32, 16, 2e-3, 300, 60, False, (0.0, 0.005, 0.5), PAPER_SETS[:1]),
-    "default": Scale(4, 64, 16, 2e-3, 1000, 240, False, (0.0, 0.005, 0.1, 0.5),
-                     (PAPER_SETS[0], PAPER_SETS[3])),
-    "paper": Scale(16, 256, 128, 1e-3, 10, 10, True,
+    "quick": Scale(4, 32, Training(16, 2e-3, 300), Training(8, 4e-3, 100), False,
+                   (0.0, 0.005, 0.5), PAPER_SETS[:1]),
+    "default": Scale(4, 64, Training(16, 2e-3, 1000), Training(8, 4e-3, 200), False,
+                     (0.0, 0.005, 0.1, 0.5), (PAPER_SETS[0], PAPER_SETS[3])),
+    "paper": Scale(16, 256, Training(128, 1e-3, 10), Training(128, 1e-3, 10), True,
                    (0.0, 0.001, 0.003, 0.005, 0.01, 0.1, 0.5), PAPER_SETS),
 }
 
@@ -83,8 +94,9 @@ def is_first(cell: Cell) -> bool:
 
 def settings_of(cell: Cell, scale: Scale, classes: int) -> dict[str, Any]:
     """The settings of a cell's model."""
-    settings = {"width": scale.width, "hidden": scale.hidden, "batch": scale.batch,
-                "rate": scale.rate, "schedule": "cosine", "latent": cell["latent"],
+    batch, rate, _ = scale.training(cell)
+    settings = {"width": scale.width, "hidden": scale.hidden, "batch": batch, "rate": rate,
+                "schedule": "cosine", "latent": cell["latent"],
                 "classes": classes}
     if is_first(cell):
         return settings | {"first": 1.0}

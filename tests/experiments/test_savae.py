@@ -13,14 +13,15 @@ from avanet.data.arrays import write_npz
 from avanet.errors import InputError
 from avanet.experiments import savae
 from avanet.experiments.savae_cells import (
-    PAIRS_DATA, PAPER_SETS, SCALES, Scale, first_cells, first_of, grid_cells, pairs_cell,
+    PAIRS_DATA, PAPER_SETS, SCALES, Scale, Training, first_cells, first_of, grid_cells, pairs_cell,
     settings_of,
 )
 from avanet.experiments.savae_data import learnt
 from avanet.experiments.savae_report import CLAIMS, Grid, claims, pairs_table, tables
 from avanet.models.classifier import Classifier
 
-TINY = Scale(1, 3, 8, 1e-2, 6, 4, False, (0.0, 0.005, 0.5), PAPER_SETS[:1])
+TINY = Scale(1, 3, Training(8, 1e-2, 6), Training(8, 1e-2, 4), False, (0.0, 0.005, 0.5),
+             PAPER_SETS[:1])
 
 
 def test_the_cells_of_a_scale():
@@ -33,10 +34,12 @@ def test_the_cells_of_a_scale():
     assert {cell["latent"] for cell in paper} == {2, 100}
 
 
-def test_steps_are_counted_in_batches_or_in_epochs():
-    assert SCALES["quick"].steps(60000) == (300, 60)
-    assert SCALES["paper"].steps(60000) == (4690, 4690)
-    assert SCALES["paper"].steps(100) == (10, 10)
+def test_steps_are_counted_in_updates_or_in_epochs():
+    cell = pairs_cell()
+    assert SCALES["default"].steps(first_of(cell), 60000) == 1000
+    assert SCALES["default"].steps(cell, 60000) == 200
+    assert SCALES["paper"].steps(cell, 60000) == 4690
+    assert SCALES["paper"].steps(cell, 100) == 10
 
 
 def test_the_settings_of_a_cell():
@@ -193,7 +196,7 @@ def test_data_without_classes_is_refused(capsys):
 
 
 def test_a_cell_that_diverges_says_so(squares):
-    task = savae.task({"squares": learnt(str(squares))}, TINY._replace(rate=1e30))
+    task = savae.task({"squares": learnt(str(squares))}, TINY._replace(first=Training(8, 1e30, 6)))
     cell = first_cells(["squares"], 1)[0]
     assert "NaN or overflow" in savae.work(cell, task).line["stopped"]
     with pytest.raises(InputError, match="no data 'circles'"):
