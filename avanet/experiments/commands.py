@@ -146,9 +146,9 @@ def _add_savae(what):
     _add_data(savae, "mnist, fashion-mnist and, for Fig. 10, cifar10, as far as they are there, "
               "else digits; at --scale paper omniglot and caltech101-silhouettes too")
     savae.add_argument("--scale", default="default", choices=SCALES,
-                       help="quick: 3 beta, one data set, 60 steps; default: 4 beta, two data "
-                            "sets, 300 steps, narrow networks; paper: all beta and data sets, "
-                            "whole epochs")
+                       help="quick: 3 beta, one data set, 100 steps of step 2; default: 4 beta, "
+                            "two data sets, 200 steps, narrow networks; paper: all beta and data "
+                            "sets, whole epochs")
     savae.add_argument("--seeds", type=count, metavar="N", help="seeds 0..N-1; default: 1")
     _add_jobs(savae)
     _add_folder(savae, "runs/savae-DATA, for another --scale runs/savae-DATA-SCALE")

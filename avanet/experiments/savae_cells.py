@@ -96,8 +96,7 @@ def settings_of(cell: Cell, scale: Scale, classes: int) -> dict[str, Any]:
     """The settings of a cell's model."""
     batch, rate, _ = scale.training(cell)
     settings = {"width": scale.width, "hidden": scale.hidden, "batch": batch, "rate": rate,
-                "schedule": "cosine", "latent": cell["latent"],
-                "classes": classes}
+                "schedule": "cosine", "latent": cell["latent"], "classes": classes}
     if is_first(cell):
         return settings | {"first": 1.0}
     if cell["data"] == PAIRS_DATA:
