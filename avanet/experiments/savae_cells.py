@@ -49,8 +49,8 @@ class Scale(NamedTuple):
     @property
     def protocol(self) -> dict[str, Any]:
         """What is recorded of how the cells are trained."""
-        return {name: value for name, value in self._asdict().items()
-                if name not in ("betas", "sets")}
+        return {"width": self.width, "hidden": self.hidden, "first": list(self.first),
+                "second": list(self.second), "epochs": self.epochs}
 
 
 SCALES = {
