@@ -233,7 +233,7 @@ def started(task: Task, n: int, **settings):
     places = np.arange(n) % len(split)
     images = split.read(places)
     noise = np.random.default_rng(0).random(images.shape, np.float32)
-    images = (0.9 * images + 0.1 * noise).astype(model.dtype)
+    images = (0.999 * images + 0.001 * noise).astype(model.dtype)
     model.start(images.shape[1:], total_steps=10**9)
     images = images * (1 - model.low) + model.low
     labels = split.labels[places] if split.labels.ndim == 1 else None
