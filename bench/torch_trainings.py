@@ -306,7 +306,7 @@ class SAVAEFirst(SurveyVAE):
         _, mu, log_var = self.encode(self.x)
         v = self.classifier(self.drawn(mu, log_var))
         categorical, kl = functional.cross_entropy(v, self.labels), normal_kl(mu, log_var)
-        (categorical + kl).backward()
+        (categorical + self.config.kl * kl).backward()
         self.apply(*self.together[0])
         return {"kl": kl, "categorical": categorical}
 
@@ -351,8 +351,9 @@ class SAVAESecond(SAVAEFirst):
             verdict, p = self.discriminator(self.x), torch.softmax(self.classifier(z), 1)
         p_hat = torch.softmax(self.classifier(self.drawn(mu, log_var)), 1)
         return {
-            "reconstruction": sum(alpha * (f_hat - f).square().mean() for alpha, f_hat, f in zip(
-                (1.0, 0.1, 0.01), features_hat, features)),
+            "reconstruction": sum(
+                self.config.alpha**i * (f_hat - f).square().mean()
+                for i, (f_hat, f) in enumerate(zip(features_hat, features))),
             "adversarial": (self.discriminator(x_hat) - verdict).square().mean(),
             "latent": (p_hat - p).square().sum() / len(z)}
 
