@@ -168,6 +168,13 @@ def test_a_place_that_is_no_folder(capsys, tmp_path, image_folder):
 
 
 @posix
+@pytest.mark.parametrize("arguments", [
+    ["train", "survey-vae", "--data"], ["train", "survey-vae", "--data", "mnist", "--data-dir"],
+    ["train", "--run"], ["sample"], ["replay"], ["reproduce", "bm", "--data"]])
+def test_a_path_that_is_too_long(capsys, arguments):
+    assert "File name too long" in refusal(capsys, [*arguments, "a" * 9999])
+
+
 def test_no_permission(capsys, image_folder):
     root = os.geteuid() == 0
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,7 @@ from avanet.data.faces import FILE as FACES
 from avanet.data.idx import FILES, idx_file, is_idx_folder, read_idx_folder
 from avanet.data.images import FolderImages
 from avanet.errors import InputError, unknown_name
-from avanet.files import user_cache
+from avanet.files import told, user_cache
 
 NAMES = {
     "digits": "2,500 digits, 28 x 28, 10 classes, drawn by avanet",
@@ -112,7 +112,11 @@ def load_dataset(name_or_path: str | Path, size: tuple[int, int] | None = None,
         For a name that is unknown, a set that is not there (the message tells how to get it), and
         as the readers do.
     """
-    source = str(name_or_path)
+    with told("read", name_or_path):
+        return _load(str(name_or_path), size, crop, root)
+
+
+def _load(source: str, size, crop, root) -> Dataset:
     if source not in NAMES:
         path = Path(source)
         if path.name == source and not path.exists():
