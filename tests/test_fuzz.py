@@ -185,3 +185,10 @@ def test_labels_that_are_bytes(tmp_path):
     np.savez(tmp_path / "x.npz", x_train=np.zeros((1, 2, 2)), y_train=np.array([b"seven"]))
     assert "expected labels as whole numbers from 0, got |S5" in refused(
         read_npz, tmp_path / "x.npz")
+
+
+def test_a_path_that_is_too_long():
+    from avanet.data import load, load_dataset
+    for read in load, load_dataset:
+        with pytest.raises(InputError, match="cannot read aaa.*too long"):
+            read("a" * 9999)
