@@ -197,7 +197,8 @@ def _reproduce_bm(args) -> int:
 def add_replay(verbs) -> None:
     """Add `avanet replay` to the command line."""
     replay = verbs.add_parser("replay", help="run recorded cells again: are they the same?")
-    replay.add_argument("folder", metavar="FOLDER", help="of a reproduction; it is only read")
+    replay.add_argument("folder", metavar="FOLDER",
+                        help="of a reproduction or a training; it is only read")
     replay.add_argument("--cell", type=_choice, action="append", default=[],
                         metavar="NAME=VALUE,...", help="as model=ava5,rate=0.5,seed=0; what is "
                         "left out may have any value; may be given again (default: all cells)")

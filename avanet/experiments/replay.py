@@ -1,4 +1,4 @@
-"""`avanet replay`: run recorded cells again, and say whether they came out the same."""
+"""`avanet replay`: run recorded cells or epochs again, and say whether they came out the same."""
 
 import sys
 import tempfile
@@ -6,22 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from avanet.data import load_dataset
 from avanet.environment import environment
 from avanet.errors import InputError
 from avanet.experiments.recorded import (
     Recorded, experiment_of, other_versions, read_recorded,
 )
+from avanet.experiments.running import check_protocol
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import run_cells
 from avanet.folder import Line
 from avanet.progress import Progress
+from avanet.train.callbacks import Callback, ShowProgress
+from avanet.train.loop import train
+from avanet.train.run import Run, describe, place_of_data, recorded_model
 
 Choice = Mapping[str, str]
 
 
 def replay(path: str | Path, choices: Sequence[Choice] = (), place: str | None = None,
            jobs: int = 1) -> bool:
-    """Run cells of a reproduction's folder again; True if all come out the same, bit for bit.
+    """Run a folder's cells, or its training, again; True if all is the same, bit for bit.
 
     A module of an experiment has, besides `KEY` and `work`, `task_of(run, place)`, what its cells
     share, and `check_cell(cell)`; both raise InputError for what it has not written.
@@ -40,6 +45,10 @@ def replay(path: str | Path, choices: Sequence[Choice] = (), place: str | None =
         No such folder or cell, a damaged file, other data, or another protocol than this avanet's.
     """
     recorded = read_recorded(path)
+    if Run.section in recorded.run:
+        if choices:
+            raise InputError("a training is repeated from its first epoch: leave out --cell")
+        return report(recorded, train_again(recorded, place))
     experiment = experiment_of(recorded.run)
     lines = [recorded.lines[key] for key in chosen(recorded, choices)]
     cells = [{name: line[name] for name in recorded.key} for line in lines]
@@ -52,6 +61,34 @@ def replay(path: str | Path, choices: Sequence[Choice] = (), place: str | None =
             again = run_cells(cells, experiment.work, folder, jobs, shared=shared,
                               progress=progress)
     return report(recorded, list(zip(lines, again)))
+
+
+def train_again(recorded: Recorded, place: str | None) -> list[tuple[Line, Line]]:
+    """Each line of a training's log, as recorded and made again. Raises InputError."""
+    logged = list(recorded.lines.values())
+    if not logged:
+        raise InputError(f"{recorded.path} has no finished epoch yet")
+    try:
+        given = place_of_data(recorded.run)
+        model = recorded_model(recorded.run)
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{recorded.path}/run.json was not written by a run ({error!r})"
+                         ) from None
+    dataset = load_dataset(place or given["data"], given["size"], root=given["data_dir"])
+    check_protocol({"protocol": recorded.run[Run.section]}, describe(model, dataset))
+    with tempfile.TemporaryDirectory(prefix="avanet-replay-") as out:
+        again = train(model, dataset, Path(out, "run"), [ShowProgress(), StopAfter(len(logged))])
+        return list(zip(logged, again.run.log.lines))
+
+
+class StopAfter(Callback):
+    """Stops after so many epochs."""
+
+    def __init__(self, epochs: int):
+        self.epochs = epochs
+
+    def stop(self, training):
+        return "all are repeated" if len(training.run.log.lines) >= self.epochs else ""
 
 
 def chosen(recorded: Recorded, choices: Sequence[Choice]) -> list[tuple]:
@@ -102,5 +139,6 @@ def report(recorded: Recorded, pairs: Sequence[tuple[Line, Line]]) -> bool:
     if different and not others:
         print("same versions and machine: please report this, with avanet doctor",
               file=sys.stderr)
-    print(f"{len(pairs) - different} of {len(pairs)} cells came out the same, bit for bit")
+    what = "epochs" if recorded.key == ("epoch",) else "cells"
+    print(f"{len(pairs) - different} of {len(pairs)} {what} came out the same, bit for bit")
     return not different

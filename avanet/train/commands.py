@@ -73,7 +73,7 @@ def _recorded(args):
     """The same from the run that --run names."""
     from avanet.models import model_class
     from avanet.models.config import parsed
-    from avanet.train.run import Run, place_of_data
+    from avanet.train.run import Run, place_of_data, recorded_model
     if args.run is None:
         raise InputError("name a model, as in avanet train survey-vae, or a run by --run FOLDER")
     for option in ("data", "size", "seed"):
@@ -85,12 +85,10 @@ def _recorded(args):
     if run is None:
         raise InputError(f"{args.run} holds no run: name a model to start one")
     try:
-        described, settings = run["training"], dict(run["settings"])
         given = place_of_data(run)
-        kind = model_class(described["model"])
-        if args.epochs is not None:
-            settings |= parsed(kind.Config, [f"epochs={args.epochs}"])
-        model = kind(random_state=described["random_state"], dtype=described["dtype"], **settings)
+        kind = model_class(run[Run.section]["model"])
+        more = [] if args.epochs is None else [f"epochs={args.epochs}"]
+        model = recorded_model(run, parsed(kind.Config, more))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{args.run}/run.json is damaged ({error!r}); start anew with --fresh "
                          "and a model") from None

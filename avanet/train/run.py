@@ -20,7 +20,7 @@ from avanet.environment import environment
 from avanet.errors import InputError
 from avanet.files import PARTIAL, told
 from avanet.folder import Folder, Journal
-from avanet.models import load
+from avanet.models import load, model_class
 from avanet.models.base import Model
 from avanet.tensors import SUFFIXES, best_suffix
 
@@ -131,6 +131,19 @@ def place_of_data(run: Mapping[str, Any]) -> dict[str, Any]:
         width, height = size
         size = int(width), int(height)
     return {"data": data, "data_dir": folder, "size": size}
+
+
+def recorded_model(run: Mapping[str, Any], settings: Mapping[str, Any] | None = None
+                   ) -> Model:
+    """The model of a `run.json`, not started; `settings` go before the recorded ones.
+
+    Raises LookupError, TypeError or ValueError for what no run has written, InputError for
+    settings that make no sense.
+    """
+    described = run[Run.section]
+    return model_class(described["model"])(
+        random_state=described["random_state"], dtype=described["dtype"],
+        **{**run["settings"], **(settings or {})})
 
 
 def open_run(path: str | Path, which: str | None = None) -> tuple[Model, dict[str, Any]]:

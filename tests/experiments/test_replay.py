@@ -3,10 +3,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from avanet.cli import main
+from avanet.data.arrays import write_npz
 from avanet.experiments import bm
 from avanet.experiments.replay import same_value
 
@@ -168,3 +170,52 @@ def test_trainings_differ_by_epoch(tmp_path, recorded, capsys):
     assert capsys.readouterr().out == (
         "epoch 1: train.kl 1.0 | 1.5\n1 of 1 common lines differ; train.kl by up to 0.5\n")
     assert "they cannot be compared" in refused(capsys, "diff", recorded, tmp_path / "a")
+
+
+# Trainings ------------------------------------------------------------------------------------
+
+@pytest.fixture
+def training(tmp_path, monkeypatch, capsys):
+    """A training of two epochs on a small set."""
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).integers(0, 256, (24, 4, 4, 1), np.uint8)
+    write_npz(tmp_path / "small.npz", x_train=X[:16], x_test=X[16:])
+    assert main(["train", "survey-vae", "--data", "small.npz", "--set", "hidden=3", "--set",
+                 "latent=2", "--set", "batch=4", "--epochs", "2", "--run", "run"]) == 0
+    capsys.readouterr()
+    return tmp_path / "run"
+
+
+def test_a_training_comes_out_the_same(training, capsys):
+    before = {path: path.read_bytes() for path in training.rglob("*") if path.is_file()}
+    assert main(["replay", str(training)]) == 0
+    assert "same     epoch 1\nsame     epoch 2\n2 of 2 epochs" in capsys.readouterr().out
+    assert before == {path: path.read_bytes() for path in training.rglob("*") if path.is_file()}
+
+
+def test_an_epoch_that_differs_is_named_and_only_what_is_logged_is_repeated(training, capsys):
+    log = training / "log.jsonl"
+    first = json.loads(log.read_text().splitlines()[0])
+    first["train"]["kl"] *= 1 + 2**-52
+    log.write_text(json.dumps(first) + "\n")
+    assert main(["replay", str(training)]) == 1
+    output = capsys.readouterr().out
+    assert "DIFFERS  epoch 1: train {" in output and "epoch 2" not in output
+    assert "0 of 1 epochs came out the same" in output
+
+
+def test_what_no_training_can_be_repeated_from(training, capsys):
+    assert "leave out --cell" in refused(capsys, "replay", training, "--cell", "epoch=1")
+    (training.parent / "small.npz").rename(training.parent / "moved.npz")
+    assert "small.npz" in refused(capsys, "replay", training)
+    assert "data.checksum" in refused(capsys, "replay", training, "--data", "digits")
+    assert main(["replay", str(training), "--data", "moved.npz"]) == 0
+    capsys.readouterr()
+    run = json.loads((training / "run.json").read_text())
+    for name in ("settings", "data"):
+        (training / "run.json").write_text(json.dumps(
+            {key: value for key, value in run.items() if key != name}))
+        assert "not written by a run" in refused(capsys, "replay", training)
+    (training / "run.json").write_text(json.dumps(run))
+    (training / "log.jsonl").write_text("")
+    assert "no finished epoch" in refused(capsys, "replay", training)
