@@ -21,7 +21,8 @@ from avanet.experiments.overview_cells import (
     BETA_TCVAE, KEY, MODELS, SCALES, Cell, Scale, cell_of, list_cells, picture_name, settings_of,
 )
 from avanet.experiments.running import (
-    DataRequest, check_protocol, data_of, slug, tell_estimate, tell_of_other_versions, workers,
+    DataRequest, check_protocol, check_seed, data_of, outcome, slug, some, tell_estimate,
+    tell_of_other_versions, workers,
 )
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
@@ -30,7 +31,6 @@ from avanet.metrics import (
 )
 from avanet.metrics.pictures import pooled, squared_error
 from avanet.models import model_class
-from avanet.nn import DivergedError, NonFiniteError
 from avanet.plots import image_grid
 from avanet.progress import Progress
 from avanet.train.use import codes, pairs_picture, reconstructed, traversals
@@ -100,13 +100,6 @@ def task(dataset: Dataset, scale: Scale) -> Task:
     return Task(scale, train, some(train, SCORED), some(dataset.splits.get("test", train), TESTED))
 
 
-def some(split: Split, n: int) -> Split:
-    """At most n images of a split, the same every time."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:n])
-    labels = None if split.labels is None else split.labels[chosen]
-    return Split(split.images[chosen], labels, split.source)
-
-
 def protocol_of(dataset: Dataset, scale: str) -> dict[str, Any]:
     """What two runs must have in common for their cells to stand in one folder."""
     return {"experiment": "overview", "data": dataset.checksum, "scale": scale,
@@ -134,20 +127,12 @@ def check_cell(cell: Cell) -> None:
     if cell["model"] not in MODELS:
         raise unknown_name("model", cell["model"], MODELS)
     model_class(cell["model"])(**settings_of(cell, SCALES["quick"])).config
-    if type(cell["seed"]) is not int or cell["seed"] < 0:
-        raise InputError(f"expected a seed as a whole number of at least 0, got {cell['seed']!r}")
+    check_seed(cell)
 
 
 def work(cell: Cell, task: Task) -> Outcome:
-    """Train and score one cell; a NaN or an overflow becomes the line's `stopped`."""
-    begun = time.perf_counter()
-    course = Course(cell, task)
-    try:
-        course.train()
-        course.score()
-    except (DivergedError, NonFiniteError) as error:
-        course.line["stopped"] = str(error)
-    return Outcome(course.line, time.perf_counter() - begun, course.files)
+    """Train and score one cell."""
+    return outcome(Course(cell, task))
 
 
 class Course:
@@ -172,6 +157,10 @@ class Course:
         self.batches = model.batches(task.train)
         self.line: dict[str, Any] = cell | {"steps": [], "error": [], "parts": []}
         self.files: dict[str, bytes] = {}
+
+    def run(self) -> None:
+        self.train()
+        self.score()
 
     def train(self) -> None:
         """All steps; error and parts on the way."""

@@ -1,18 +1,22 @@
 """What every reproduction needs before it runs: where its cells run, and what there is to say."""
 
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from avanet.data import Dataset, load_dataset
+import numpy as np
+
+from avanet.data import Dataset, Split, load_dataset
 from avanet.data.named import locate
 from avanet.errors import InputError
 from avanet.experiments.recorded import other_versions
-from avanet.experiments.sweep import OpenPool, SpawnedWorkers
-from avanet.folder import first_difference
+from avanet.experiments.sweep import OpenPool, Outcome, SpawnedWorkers
+from avanet.folder import Line, first_difference
+from avanet.nn import DivergedError, NonFiniteError
 from avanet.progress import estimate
 
 
@@ -74,6 +78,39 @@ def check_protocol(run: Mapping[str, Any], here: Mapping[str, Any]) -> None:
         name, recorded, now = different
         raise InputError(f"the run was made with {name} = {recorded!r}, here it is {now!r}; "
                          "give --data")
+
+
+def some(split: Split, n: int) -> Split:
+    """At most n images of a split, the same every time."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:n])
+    labels = None if split.labels is None else split.labels[chosen]
+    return Split(split.images[chosen], labels, split.source)
+
+
+def check_seed(cell: Mapping[str, Any]) -> None:
+    """InputError unless the cell's seed is one."""
+    if type(cell["seed"]) is not int or cell["seed"] < 0:
+        raise InputError(f"expected a seed as a whole number of at least 0, got {cell['seed']!r}")
+
+
+class Course(Protocol):
+    """The training of one cell's model: its line so far, and files."""
+
+    line: Line
+    files: dict[str, bytes]
+
+    def run(self) -> None:
+        """Train and score."""
+
+
+def outcome(course: Course) -> Outcome:
+    """What a course comes to; a NaN or an overflow becomes the line's `stopped`."""
+    begun = time.perf_counter()
+    try:
+        course.run()
+    except (DivergedError, NonFiniteError) as error:
+        course.line["stopped"] = str(error)
+    return Outcome(course.line, time.perf_counter() - begun, course.files)
 
 
 def found(names: Sequence[str], root: str | None) -> list[str]:

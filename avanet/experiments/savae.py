@@ -20,7 +20,8 @@ from avanet.environment import environment
 from avanet.errors import InputError
 from avanet.experiments import savae_report
 from avanet.experiments.running import (
-    DataRequest, check_protocol, found, slug, tell_estimate, tell_of_other_versions, workers,
+    DataRequest, check_protocol, check_seed, found, outcome, slug, some, tell_estimate,
+    tell_of_other_versions, workers,
 )
 from avanet.experiments.savae_cells import (
     KEY, PAIRS_DATA, PLANE, SCALES, Cell, Scale, file_name, first_cells, first_of,
@@ -32,11 +33,10 @@ from avanet.experiments.sweep import Outcome, run_cells
 from avanet.metrics import judge, sharpness, squared_error
 from avanet.models.classifier import Classifier
 from avanet.models.savae import SAVAE
-from avanet.nn import DivergedError, NonFiniteError
 from avanet.plots import image_grid
 from avanet.progress import Progress
 from avanet.tensors import Tensors, not_ours
-from avanet.train.use import codes, npz, pairs_picture, reconstructed
+from avanet.train.use import codes, npz, pairs_picture, plane, reconstructed
 
 TESTED = 500     # test images that are reconstructed, and whose codes are drawn
 SHOWN = 40       # test images of Fig. 9
@@ -103,15 +103,9 @@ def reproduce(request: DataRequest) -> None:
 def task(datasets: Mapping[str, Dataset], scale: Scale) -> Task:
     """What the cells share."""
     return Task(scale, {
-        name: Material(dataset["train"], some(dataset.splits.get("test", dataset["train"])),
+        name: Material(dataset["train"], some(dataset.splits.get("test", dataset["train"]), TESTED),
                        dataset.n_classes, judge(dataset) if name != PAIRS_DATA else None)
         for name, dataset in datasets.items()})
-
-
-def some(split: Split) -> Split:
-    """At most `TESTED` images of a split, the same every time."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:TESTED])
-    return Split(split.images[chosen], split.labels[chosen], split.source)
 
 
 def kept_tensors(folder: RunFolder, cells: list[Cell]) -> dict[tuple, Tensors]:
@@ -157,20 +151,12 @@ def check_cell(cell: Cell) -> None:
     if not isinstance(cell["data"], str):
         raise InputError(f"expected the name of a data set, got {cell['data']!r}")
     SAVAE(**settings_of(cell, SCALES["quick"], 2)).config
-    if type(cell["seed"]) is not int or cell["seed"] < 0:
-        raise InputError(f"expected a seed as a whole number of at least 0, got {cell['seed']!r}")
+    check_seed(cell)
 
 
 def work(cell: Cell, task: Task) -> Outcome:
-    """Train and score one cell; a NaN or an overflow becomes the line's `stopped`."""
-    begun = time.perf_counter()
-    course = Course(cell, task)
-    try:
-        course.train()
-        course.score()
-    except (DivergedError, NonFiniteError) as error:
-        course.line["stopped"] = str(error)
-    return Outcome(course.line, time.perf_counter() - begun, course.files)
+    """Train and score one cell."""
+    return outcome(Course(cell, task))
 
 
 class Course:
@@ -195,6 +181,10 @@ class Course:
         self.batches = self.model.batches(train)
         self.line: dict[str, Any] = dict(cell)
         self.files: dict[str, bytes] = {}
+
+    def run(self) -> None:
+        self.train()
+        self.score()
 
     def train(self) -> None:
         """All steps; of a decoder against what step 1 has left."""
@@ -269,7 +259,8 @@ class Course:
             framed(again, wrong), 10, 0)
         self.files[file_name(self.cell, "pairs")] = pairs_picture(images[:16], again[:16])
         if self.cell["latent"] == PLANE:
-            self.files[file_name(self.cell, "plane")] = plane(self.model)
+            self.files[file_name(self.cell, "plane")] = image_grid(
+                plane(self.model, PLANE_SIDE, REACH), PLANE_SIDE, 0)
 
 
 def framed(images: np.ndarray, red: np.ndarray | None = None) -> np.ndarray:
@@ -281,13 +272,6 @@ def framed(images: np.ndarray, red: np.ndarray | None = None) -> np.ndarray:
         sheet[red, :, :, 1:] = 0
     sheet[:, 2:-2, 2:-2] = images
     return sheet
-
-
-def plane(model: SAVAE) -> bytes:
-    """Images over the plane of codes, the first axis across; a PNG."""
-    along = np.linspace(-REACH, REACH, PLANE_SIDE)
-    across, down = np.meshgrid(along, -along)
-    return image_grid(model.decode(np.column_stack([across.ravel(), down.ravel()])), PLANE_SIDE, 0)
 
 
 def seconds_of_a_cell(task: Task, cells: list[Cell]) -> float:

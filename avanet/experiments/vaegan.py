@@ -21,8 +21,8 @@ from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
 from avanet.experiments import vaegan_report
 from avanet.experiments.running import (
-    DataRequest, check_protocol, data_of, found, slug, tell_estimate, tell_of_other_versions,
-    workers,
+    DataRequest, check_protocol, check_seed, data_of, found, outcome, slug, tell_estimate,
+    tell_of_other_versions, workers,
 )
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
@@ -32,9 +32,9 @@ from avanet.experiments.vaegan_cells import (
 )
 from avanet.experiments.vaegan_published import COLUMNS
 from avanet.models import model_class
-from avanet.nn import DivergedError, NonFiniteError
 from avanet.plots import image_grid
 from avanet.progress import Progress
+from avanet.train.use import plane
 
 # Checksum of MNIST, which the published values are for.
 MNIST = "0ce58f990928a6ec3c9365d678181946af1c2f217981261f0675ca3dd22ac97b"
@@ -120,21 +120,12 @@ def check_cell(cell: Cell) -> None:
     if cell["model"] not in names:
         raise unknown_name("model", cell["model"], names)
     model_of(cell).config
-    if type(cell["seed"]) is not int or cell["seed"] < 0:
-        raise InputError(f"expected a seed as a whole number of at least 0, got {cell['seed']!r}")
+    check_seed(cell)
 
 
 def work(cell: Cell, task: Task) -> Outcome:
-    """Train and score one cell; a NaN or an overflow becomes the line's `stopped`."""
-    begun = time.perf_counter()
-    course = Course(cell, task)
-    try:
-        for _ in range(task.epochs):
-            course.epoch()
-        course.end()
-    except (DivergedError, NonFiniteError) as error:
-        course.line["stopped"] = str(error)
-    return Outcome(course.line, time.perf_counter() - begun, course.files)
+    """Train and score one cell."""
+    return outcome(Course(cell, task))
 
 
 class Course:
@@ -157,6 +148,11 @@ class Course:
         self.line: dict[str, Any] = cell | {"test": [], "test_clean": [], "average": []}
         self.files: dict[str, bytes] = {}
 
+    def run(self) -> None:
+        for _ in range(self.task.epochs):
+            self.epoch()
+        self.end()
+
     def epoch(self) -> None:
         """Train for an epoch, then score."""
         model, test = self.model, self.task.test
@@ -172,7 +168,8 @@ class Course:
         """Keep what Figs. 15 and 16 show of a model with a plane of codes."""
         if self.cell["latent"] == 2:
             self.files[codes_name(self.cell)] = codes(self.model, self.task.test)
-            self.files[plane_name(self.cell)] = plane(self.model)
+            self.files[plane_name(self.cell)] = image_grid(
+                plane(self.model, PLANE_SIDE, REACH), PLANE_SIDE, 0)
 
 
 def model_of(cell: Cell):
@@ -213,13 +210,6 @@ def codes(model, test: Split) -> bytes:
     file = io.BytesIO()
     np.savez(file, mu=mu, labels=labels)
     return file.getvalue()
-
-
-def plane(model) -> bytes:
-    """Images over the plane of codes, the first axis across; a PNG."""
-    along = np.linspace(-REACH, REACH, PLANE_SIDE)
-    across, down = np.meshgrid(along, -along)
-    return image_grid(model.decode(np.column_stack([across.ravel(), down.ravel()])), PLANE_SIDE, 0)
 
 
 def _estimate(dataset: Dataset, parts, jobs: int) -> None:

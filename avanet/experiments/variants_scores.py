@@ -16,6 +16,7 @@ from avanet.metrics.pictures import squared_error
 from avanet.models.aae import AAE
 from avanet.models.priors import unmixed
 from avanet.train.run import open_run
+from avanet.train.use import plane
 
 JUDGED = 2000        # samples, and images of each kind that they are compared with
 CODED = 5000         # images whose codes are held against the prior, at most
@@ -189,7 +190,7 @@ def pictures_of(models: Mapping[str, Any], X: np.ndarray) -> dict[str, tuple[np.
     found = {}
     for name, model in models.items():
         if isinstance(model, AAE):
-            found[f"plane-{name}.png"] = plane(model), SIDE
+            found[f"plane-{name}.png"] = plane(model, SIDE, REACH[model.config.prior]), SIDE
         elif asked_for(model):
             classes = model.config.classes
             found[f"classes-{name}.png"] = model.sample(ROWS * classes), classes
@@ -202,10 +203,3 @@ def pictures_of(models: Mapping[str, Any], X: np.ndarray) -> dict[str, tuple[np.
         else:
             found[f"samples-{name}.png"] = model.sample(SHOWN), 0
     return found
-
-
-def plane(model: AAE) -> np.ndarray:
-    """Images over the plane of codes, the first axis across, the second up."""
-    along = np.linspace(-1, 1, SIDE) * REACH[model.config.prior]
-    across, down = np.meshgrid(along, -along)
-    return model.decode(np.column_stack([across.ravel(), down.ravel()]))

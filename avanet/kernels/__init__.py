@@ -17,8 +17,8 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def source_state() -> str:
-    """A digest of all that is compiled."""
-    digest = hashlib.sha256()
+    """A digest of all that is compiled, and of where it is: Numba keeps copies apart by place."""
+    digest = hashlib.sha256(str(_PACKAGE).encode())
     for name in ("kernels", "ava"):
         for path in sorted((_PACKAGE / name).glob("*.py")):
             digest.update(path.read_bytes())

@@ -121,6 +121,14 @@ def traversals(model: Any, images: np.ndarray, dimensions: Sequence[int] | np.nd
     return np.concatenate(decoded).reshape(*Z.shape[:3], *images.shape[1:])
 
 
+def plane(model: Any, side: int, reach: float) -> np.ndarray:
+    """side x side images over the plane of two-dimensional codes in [-reach, reach], the first
+    axis across, the second up."""
+    along = np.linspace(-reach, reach, side)
+    across, down = np.meshgrid(along, -along)
+    return model.decode(np.column_stack([across.ravel(), down.ravel()]))
+
+
 def strip(images: np.ndarray) -> bytes:
     """Images in one row; a PNG."""
     return image_grid(images, len(images), least=LEAST)

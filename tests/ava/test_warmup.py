@@ -1,8 +1,11 @@
 """Compiling ahead of time: what it leaves on disk, and that later processes use it."""
 
+import shutil
+
 import numba
 import pytest
 
+from avanet import kernels
 from avanet.ava.warmup import is_warm, warmup
 
 COLD = """
@@ -42,3 +45,11 @@ def test_a_folder_without_kernels_is_cold(tmp_path, python):
 def test_warming_up_leaves_a_warm_folder():
     seconds, folder = warmup()
     assert seconds > 0 and folder == numba.config.CACHE_DIR and is_warm("float64")
+
+
+def test_kernels_of_the_same_source_in_another_place_are_others(tmp_path, monkeypatch):
+    here = kernels.source_state()
+    for name in ("kernels", "ava"):
+        shutil.copytree(kernels._PACKAGE / name, tmp_path / name)
+    monkeypatch.setattr(kernels, "_PACKAGE", tmp_path)
+    assert kernels.source_state() != here
