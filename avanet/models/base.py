@@ -191,7 +191,8 @@ class Model:
     @contextmanager
     def _told_of_divergence(self, step: int) -> Iterator[None]:
         try:
-            yield
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                yield
         except NonFiniteError as error:
             raise DivergedError(self.name, step, error.where) from None
 

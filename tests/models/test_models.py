@@ -339,3 +339,11 @@ def test_aae_samples_the_components_that_are_asked_for(data):
 def test_aae_settings_that_do_not_go_together(settings, text):
     with pytest.raises(InputError, match=text):
         small("aae", **settings).start((4, 4, 1))
+
+
+def test_an_overflow_between_the_networks_is_a_named_stop_and_no_warning():
+    model = model_class("survey-vae")(latent=2, hidden=3, batch=4).start((4, 4, 1), 4)
+    model.players_["encoder"].layers[-1].b[2:] = 1e4  # log sigma^2: sigma is beyond float32
+    X = np.random.default_rng(0).random((4, 4, 4, 1)).astype(np.float32)
+    with pytest.raises(DivergedError, match="step 1 in "):
+        model.step(next(iter(model.batches(Split(X)))))
