@@ -446,7 +446,8 @@ def train_small(folder: Path) -> None:
 
 def training_valid(folder: Path) -> list[Any]:
     """run.json, log.jsonl and the checkpoint's name and bytes of a training run."""
-    train_small(folder / "run")
+    with unheard():
+        train_small(folder / "run")
     checkpoint, = (folder / "run").glob("last.*")
     logged = (folder / "run" / "log.jsonl").read_text().splitlines()
     valid = [json.loads((folder / "run" / "run.json").read_text()), list(map(json.loads, logged)),
