@@ -201,6 +201,12 @@ def contact_sheet(images: Sequence[tuple[str, np.ndarray]], columns: int,
     return data.getvalue()
 
 
+def pixels_of(png: bytes) -> np.ndarray:
+    """An image file's pixels in RGB, as `contact_sheet` takes them."""
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def image_grid(images: np.ndarray, columns: int = 0, margin: int = 2, least: int = 0) -> bytes:
     """Images side by side in rows, on white, as a PNG.
 

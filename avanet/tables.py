@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 DASH = "–"
 
@@ -110,6 +111,24 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def documents(heading: str, tables: Sequence[Table], rows: Iterable[Sequence[object]]
+              ) -> dict[str, bytes]:
+    """tables.md and tables.tex with all tables, tables.csv with the rows, the header first."""
+    return {"tables.md": "\n".join([f"# {heading}\n", *map(markdown, tables)]).encode(),
+            "tables.csv": csv_text(rows).encode(),
+            "tables.tex": latex_document([*map(latex, tables)]).encode()}
+
+
+def mean_and_range(values: Sequence[float | None], digits: int) -> str:
+    """The mean and, of several values, the range; None has no say."""
+    found = [value for value in values if value is not None]
+    if not found:
+        return DASH
+    middle = number(fmean(found), digits)
+    return middle if len(found) == 1 else \
+        f"{middle} ({number(min(found), digits)} to {number(max(found), digits)})"
 
 
 def terminal(table: Table) -> str:

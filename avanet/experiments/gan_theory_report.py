@@ -10,7 +10,7 @@ from avanet.experiments.gan_toys import GRID, LOG_4, TARGETS, TOYS, optimal_logi
 from avanet.experiments.verdicts import drawn, held
 from avanet.nn import Logistic
 from avanet.plots import Curve, curves
-from avanet.tables import Table, csv_text, latex, latex_document, markdown, number, terminal
+from avanet.tables import Table, documents, number, terminal
 
 Line = Mapping[str, Any]
 
@@ -127,13 +127,11 @@ def all_tables(lines: Sequence[Line]) -> list[Table]:
 def tables(lines: Sequence[Line]) -> dict[str, bytes]:
     """tables.md, tables.csv, tables.tex."""
     found = all_tables(lines)
-    text = ["# The theory of GANs in numbers\n", *map(markdown, found)]
     rows = [("table", "row", "column", "value")]
     rows += [(table.title, " ".join(row[:table.labels]), column, cell) for table in found
              for row in table.rows
              for column, cell in zip(table.header[table.labels:], row[table.labels:])]
-    return {"tables.md": "\n".join(text).encode(), "tables.csv": csv_text(rows).encode(),
-            "tables.tex": latex_document(list(map(latex, found))).encode()}
+    return documents("The theory of GANs in numbers", found, rows)
 
 
 def summary(lines: Sequence[Line], scale: str) -> str:

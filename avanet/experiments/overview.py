@@ -5,9 +5,7 @@ reconstruction error, the parts of the KL, MIG, SAP and DCI, the Frechet distanc
 """
 
 import sys
-import time
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -33,6 +31,7 @@ from avanet.metrics.pictures import pooled, squared_error
 from avanet.models import model_class
 from avanet.plots import image_grid
 from avanet.progress import Progress
+from avanet.train.loop import seconds_per_step
 from avanet.train.use import codes, pairs_picture, reconstructed, traversals
 
 SCORED = 2000    # training images whose codes are scored, and samples
@@ -41,7 +40,6 @@ MARKS = 10       # moments of the training at which the parts are estimated
 SHOWN = 16       # samples of a picture
 REACH = 6.0      # of a traversal, as in the paper
 ROWS, ALONG = 6, 9  # dimensions and images of a traversal
-TIMED = 3        # steps that the estimate is made from, after one
 
 
 @dataclass(frozen=True)
@@ -226,13 +224,6 @@ def seconds_of_a_cell(task: Task) -> float:
     Scoring an image takes about as long as learning from it.
     """
     course = Course(cell_of(BETA_TCVAE), task)
-    batches, seconds = iter(course.batches), []
-    course.model.step(next(batches))
-    for batch, _ in zip(batches, range(TIMED)):
-        begun = time.perf_counter()
-        course.model.step(batch)
-        seconds.append(time.perf_counter() - begun)
-        if sum(seconds) > 2:
-            break
     scored = len(task.scored) + MARKS * len(task.test)
-    return median(seconds or [0.0]) * (course.steps + scored / course.batches.size)
+    return seconds_per_step(course.model, task.train) * (
+        course.steps + scored / course.batches.size)

@@ -1,13 +1,9 @@
 """The tables, figures and verdicts of `avanet reproduce overview`, from result lines and files."""
 
-import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from avanet.data import Dataset
 from avanet.experiments.overview_cells import (
@@ -17,10 +13,8 @@ from avanet.experiments.overview_cells import (
 from avanet.experiments.store import RunFolder
 from avanet.experiments.verdicts import drawn, held, verdicts_file
 from avanet.folder import Line
-from avanet.plots import Curve, MissingExtra, contact_sheet, curves
-from avanet.tables import (
-    DASH, Table, csv_text, latex, latex_document, markdown, number, terminal,
-)
+from avanet.plots import Curve, MissingExtra, contact_sheet, curves, pixels_of
+from avanet.tables import Table, documents, mean_and_range, number, terminal
 
 PARTS = ("mutual information", "total correlation", "dimension-wise KL")
 SCORES = ("squared_error", "sharpness", "frechet", "distance", "mig", "sap", "disentanglement",
@@ -46,17 +40,12 @@ def values(group: Group, name: str) -> list[float]:
     return [line[name] for line in group if name in line]
 
 
+# Tables ---------------------------------------------------------------------------------------
+
 def spread(group: Group, name: str, digits: int) -> str:
     """The mean and, of several seeds, the range."""
-    found = values(group, name)
-    if not found:
-        return DASH
-    middle = number(fmean(found), digits)
-    return middle if len(found) == 1 else \
-        f"{middle} ({number(min(found), digits)} to {number(max(found), digits)})"
+    return mean_and_range(values(group, name), digits)
 
-
-# Tables ---------------------------------------------------------------------------------------
 
 def error_table(lines: Sequence[Line], sigma: float, title: str) -> Table:
     """Reconstruction error, the parts of the KL, and what the samples are like."""
@@ -178,18 +167,13 @@ def pictures(folder: RunFolder) -> dict[str, bytes]:
             shown = [(_plain(cell), folder.read(picture_name(cell, what))) for cell in cells]
             if all(data for _, data in shown):
                 sheets[f"{name}{ending}.png"] = contact_sheet(
-                    [(label, _pixels(data)) for label, data in shown if data], columns)
+                    [(label, pixels_of(data)) for label, data in shown if data], columns)
     return sheets
 
 
 def _plain(cell: Cell) -> str:
     """A cell in Latin letters."""
     return named(cell).replace("β", "beta")
-
-
-def _pixels(png: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def drawings(lines: Sequence[Line]) -> dict[str, bytes]:
@@ -210,10 +194,7 @@ def write(folder: RunFolder, scale: str, dataset: Dataset) -> None:
     """Write the report into the folder and print its tables."""
     lines = list(folder.results.values())
     all_tables = tables(lines, scale, dataset)
-    files = {"tables.md": "\n".join(["# AE, VAE, β-VAE and β-TCVAE\n",
-                                     *map(markdown, all_tables)]).encode(),
-             "tables.csv": csv_text(long_rows(lines)).encode(),
-             "tables.tex": latex_document([*map(latex, all_tables)]).encode(),
+    files = {**documents("AE, VAE, β-VAE and β-TCVAE", all_tables, long_rows(lines)),
              **pictures(folder)}
     try:
         files |= drawings(lines)

@@ -6,10 +6,8 @@ that is run again without the folder trains its step 1 first, from the same seed
 """
 
 import io
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -36,12 +34,12 @@ from avanet.models.savae import SAVAE
 from avanet.plots import image_grid
 from avanet.progress import Progress
 from avanet.tensors import Tensors, not_ours
+from avanet.train.loop import seconds_per_step
 from avanet.train.use import codes, npz, pairs_picture, plane, reconstructed
 
 TESTED = 500     # test images that are reconstructed, and whose codes are drawn
 SHOWN = 40       # test images of Fig. 9
 PLANE_SIDE, REACH = 15, 2.0  # images across the plane of codes, and how far it goes
-TIMED = 3        # steps that the estimate is made from, after one
 
 
 @dataclass(frozen=True)
@@ -286,11 +284,5 @@ def seconds_of_a_cell(task: Task, cells: list[Cell]) -> float:
 
 def seconds_of(course: Course) -> float:
     """A cell's training and its scoring, which is about as long as learning from the images."""
-    batches, seconds = iter(course.batches), []
-    course.model.step(next(batches))
-    for batch, _ in zip(batches, range(TIMED)):
-        begun = time.perf_counter()
-        course.model.step(batch)
-        seconds.append(time.perf_counter() - begun)
     scored = len(course.material.test) / course.batches.size
-    return median(seconds or [0.0]) * (course.steps + scored)
+    return seconds_per_step(course.model, course.material.train) * (course.steps + scored)

@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from avanet.data import Dataset
 from avanet.experiments.savae_cells import (
@@ -16,10 +15,8 @@ from avanet.experiments.savae_cells import (
 from avanet.experiments.store import RunFolder
 from avanet.experiments.verdicts import drawn, held, verdicts_file
 from avanet.folder import Line
-from avanet.plots import Curve, MissingExtra, clouds, contact_sheet, curves
-from avanet.tables import (
-    DASH, Table, csv_text, latex, latex_document, markdown, number, terminal,
-)
+from avanet.plots import Curve, MissingExtra, clouds, contact_sheet, curves, pixels_of
+from avanet.tables import Table, documents, mean_and_range, number, terminal
 
 SCORES = ("kept", "judge", "sharpness", "squared_error", "kl")
 LITTLE, MUCH = 0.05, 0.1  # of the classes: what may be lost, and what counts as lost
@@ -59,16 +56,6 @@ def grids(lines: Sequence[Line], data: Sequence[str]) -> list[Grid]:
     return [Grid(lines, name, latent) for name in data for latent in LATENTS]
 
 
-def spread(values: Sequence[float | None], digits: int) -> str:
-    """The mean and, of several seeds, the range."""
-    values = [value for value in values if value is not None]
-    if not values:
-        return DASH
-    middle = number(fmean(values), digits)
-    return middle if len(values) == 1 else \
-        f"{middle} ({number(min(values), digits)} to {number(max(values), digits)})"
-
-
 # Tables ---------------------------------------------------------------------------------------
 
 def first_table(lines: Sequence[Line], on: str) -> Table:
@@ -77,7 +64,7 @@ def first_table(lines: Sequence[Line], on: str) -> Table:
     for line in lines:
         if is_first(line) and "stopped" not in line:
             groups.setdefault((line["data"], line["latent"]), []).append(line)
-    rows = [(data, str(latent), *(spread([line[name] for line in group], digits)
+    rows = [(data, str(latent), *(mean_and_range([line[name] for line in group], digits)
                                   for name, digits in (("kept", 3), ("judge", 3), ("kl", 2))))
             for (data, latent), group in sorted(groups.items())]
     return Table(f"Step 1: encoder and classifier ({on})",
@@ -88,7 +75,7 @@ def first_table(lines: Sequence[Line], on: str) -> Table:
 
 def grid_table(grid: Grid, on: str) -> Table:
     """Both numbers over beta and gamma."""
-    rows = [(f"{beta:g}", f"{gamma:g}", *(spread(grid.values(name, beta, gamma), digits)
+    rows = [(f"{beta:g}", f"{gamma:g}", *(mean_and_range(grid.values(name, beta, gamma), digits)
                                           for name, digits in zip(SCORES, (3, 3, 2, 4))))
             for gamma in GAMMAS for beta in grid.betas]
     return Table(f"{grid.data}, K_z = {grid.latent} ({on})",
@@ -233,13 +220,8 @@ def pictures(folder: RunFolder, lines: Sequence[Line], data: Sequence[str]) -> d
 
 def _sheet(folder: RunFolder, parts: Sequence[tuple[str, Cell, str]], columns: int) -> bytes | None:
     shown = [(label, folder.read(file_name(cell, what))) for label, cell, what in parts]
-    images = [(label, _pixels(png)) for label, png in shown if png]
+    images = [(label, pixels_of(png)) for label, png in shown if png]
     return contact_sheet(images, columns) if images else None
-
-
-def _pixels(png: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def drawings(folder: RunFolder, lines: Sequence[Line], data: Sequence[str]) -> dict[str, bytes]:
@@ -276,10 +258,7 @@ def write(folder: RunFolder, scale: str, datasets: Mapping[str, Dataset]) -> Non
     """Write the report into the folder and print its tables."""
     lines, data = list(folder.results.values()), list(datasets)
     all_tables = tables(lines, scale, data)
-    files = {"tables.md": "\n".join(["# Semi-supervised adversarial VAE\n",
-                                     *map(markdown, all_tables)]).encode(),
-             "tables.csv": csv_text(long_rows(lines)).encode(),
-             "tables.tex": latex_document([*map(latex, all_tables)]).encode(),
+    files = {**documents("Semi-supervised adversarial VAE", all_tables, long_rows(lines)),
              **pictures(folder, lines, data), **drawings(folder, lines, data)}
     files |= verdicts_file("savae", scale, ", ".join(data), {
         **drawn(files, {"Figure 7": "figure7.png", "Figure 8": "figure8.png",

@@ -17,7 +17,7 @@ from avanet.folder import Line, read_lines
 from avanet.metrics.intervals import Estimate, mean
 from avanet.metrics.pictures import sharpness
 from avanet.plots import Curve, MissingExtra, curves, image_grid
-from avanet.tables import Table, csv_text, latex, latex_document, markdown, number, terminal
+from avanet.tables import Table, documents, number, terminal
 from avanet.train.run import open_run
 
 FIGURES = {("mnist", "survey-vae"): "figure10.png", ("mnist", "dcgan"): "figure11.png",
@@ -151,10 +151,7 @@ def report(runs: Sequence[Trained]) -> dict[str, bytes]:
     both = [runs_table(runs), claims_table(runs)]
     files = {FIGURES.get((run.data, run.model), f"samples-{run.model}-{slug(run.data)}.png"):
              image_grid(run.samples[:SHOWN]) for run in runs}
-    files |= {"tables.md": "\n".join(["# The survey's VAE and DCGAN, run again\n",
-                                      *map(markdown, both)]).encode(),
-              "tables.csv": csv_text(long_rows(runs)).encode(),
-              "tables.tex": latex_document([*map(latex, both)]).encode()}
+    files |= documents("The survey's VAE and DCGAN, run again", both, long_rows(runs))
     panels = {f"{run.model}, {run.data}": [
         Curve(name, range(1, len(losses) + 1), losses, k + 1)
         for k, (name, losses) in enumerate(run.losses.items())] for run in runs}

@@ -9,7 +9,6 @@ from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from avanet.experiments.store import RunFolder
 from avanet.experiments.vaegan_cells import (
@@ -19,7 +18,7 @@ from avanet.experiments.vaegan_cells import (
 from avanet.experiments.vaegan_published import COLUMNS, IN_TABLES, PUBLISHED, Column, within
 from avanet.experiments.verdicts import drawn, held, verdicts_file
 from avanet.folder import Line
-from avanet.plots import Curve, MissingExtra, clouds, contact_sheet, curves
+from avanet.plots import Curve, MissingExtra, clouds, contact_sheet, curves, pixels_of
 from avanet.tables import (
     DASH, Table, csv_text, latex, latex_document, latex_text, markdown, number, terminal,
 )
@@ -278,14 +277,10 @@ def pictures(folder: RunFolder, epochs: int) -> dict[str, bytes]:
     for name, parts in shown.items():
         images = [(label, folder.read(file)) for label, file in parts]
         if all(data for _, data in images):
-            sheets[name] = contact_sheet([(label, _pixels(data)) for label, data in images if data],
-                                         columns=2 if name == "figure16.png" else 1)
+            sheets[name] = contact_sheet(
+                [(label, pixels_of(data)) for label, data in images if data],
+                columns=2 if name == "figure16.png" else 1)
     return sheets
-
-
-def _pixels(png: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def drawings(folder: RunFolder, lines: Sequence[Line]) -> dict[str, bytes]:

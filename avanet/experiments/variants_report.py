@@ -11,7 +11,7 @@ from avanet.experiments.verdicts import held, verdicts_file
 from avanet.metrics.intervals import Estimate
 from avanet.metrics.normality import Normality
 from avanet.plots import MissingExtra, clouds, image_grid
-from avanet.tables import DASH, Table, csv_text, latex, latex_document, markdown, number, terminal
+from avanet.tables import DASH, Table, documents, number, terminal
 
 ASKED = 0.9    # the share of samples that should be of the class that was asked for
 NEAR = 0.1     # a code is near its prior if no mean is farther from 0, no SD farther from 1,
@@ -161,10 +161,7 @@ def report(scores: Scores, data: str, scale: str) -> dict[str, bytes]:
     files = {name: image_grid(images, columns)
              for name, (images, columns) in scores.pictures.items()}
     files |= verdicts_file("variants", scale, data, verdicts(scores))
-    files |= {"tables.md": "\n".join([f"# The survey's GAN variants, --scale {scale}\n",
-                                      *map(markdown, both)]).encode(),
-              "tables.csv": csv_text(long_rows(scores)).encode(),
-              "tables.tex": latex_document([*map(latex, both)]).encode()}
+    files |= documents(f"The survey's GAN variants, --scale {scale}", both, long_rows(scores))
     try:
         files |= clouds("codes", {name: (codes.points[:, :2], codes.labels)
                                   for name, codes in scores.codes.items()})
