@@ -32,7 +32,7 @@ class RunFolder(Folder):
     Attributes
     ----------
     results : dict of tuple -> dict
-        The lines of all finished cells by the values of their key fields.
+        The lines of all finished cells by the values of their key fields, sorted by `finish`.
 
     Raises
     ------
@@ -93,9 +93,10 @@ class RunFolder(Folder):
         write_whole(path, data)
 
     def finish(self) -> None:
-        """Sort `results.jsonl` by the key fields, each cell once. Raises InputError."""
-        lines = sorted(self.results.values(), key=lambda line: _order(self.key_of(line)))
-        self._results.rewrite(lines)
+        """Sort `results` and `results.jsonl` by the key fields, each cell once; so a report has its
+        rows in the same order, whichever cell came first. Raises InputError."""
+        self.results = {key: self.results[key] for key in sorted(self.results, key=_order)}
+        self._results.rewrite(list(self.results.values()))
 
     @contextmanager
     def counted(self) -> Iterator[None]:

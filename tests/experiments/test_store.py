@@ -52,6 +52,7 @@ def test_a_folder_goes_on_where_it_was(tmp_path):
         assert folder.results == {("b", 0.1): line_of("b", 0.1)}
         folder.append([line_of("a", 0.1)], [{"model": "a", "rate": 0.1, "seconds": 2.0}])
         folder.finish()
+        assert list(folder.results) == [("a", 0.1), ("b", 0.1)]  # the order of a report's rows
     assert read_lines(tmp_path / "results.jsonl")[0] == [line_of("a", 0.1), line_of("b", 0.1)]
 
 
