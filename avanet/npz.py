@@ -2,6 +2,7 @@
 
 import math
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -30,7 +31,8 @@ def read_arrays(archive: zipfile.ZipFile, wanted: Callable[[str], bool] = lambda
     total = sum(info.file_size for info in members.values())
     if total > MAX_BYTES:
         raise ValueError(f"its arrays take {total} bytes, at most {MAX_BYTES} are read")
-    return {key: _array(archive, info) for key, info in members.items()}
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # files of Python 2
+        return {key: _array(archive, info) for key, info in members.items()}
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

@@ -30,7 +30,7 @@ from avanet import files, folder
 from avanet.data import Dataset, Split
 from avanet.errors import InputError
 from avanet.experiments.store import RunFolder
-from avanet.experiments.sweep import Outcome, SpawnedWorkers, run_cells
+from avanet.experiments.sweep import Outcome, SpawnedWorkers, attempt, run_cells
 from avanet.models import model_class
 from avanet.tensors import read_tensors
 from avanet.train import loop
@@ -65,8 +65,8 @@ def highest(name: str, old: bytes | None, new: bytes) -> bytes:
 def threads(work, shared, jobs):
     """Cells in threads of this process: no start of workers to wait for."""
     class Pool(ThreadPoolExecutor):
-        def submit(self, cell):
-            return super().submit(work, cell, shared)
+        def submit(self, cells):
+            return super().submit(attempt, work, cells, shared)
 
     with Pool(jobs) as pool:
         yield pool

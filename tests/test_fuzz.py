@@ -138,6 +138,11 @@ def test_an_npy_header_that_is_no_python(tmp_path, old, new):
     assert "is damaged" in refused(read_npz, zipped(tmp_path / "x.npz", x_train=data))
 
 
+def test_an_npy_header_of_python_2_is_read_in_silence(tmp_path):
+    data = npy("(1L, 4L, 4L)")
+    assert read_npz(zipped(tmp_path / "x.npz", x_train=data))["train"].images.shape == (1, 4, 4, 1)
+
+
 def test_an_idx_file_of_nothing_along_giant_axes(tmp_path):
     (tmp_path / "x.idx").write_bytes(b"\0\0\x08\x03\xfe\0\0\2\0\0\0\0\xa8\0\0\0")
     assert "at most" in refused(read_idx, tmp_path / "x.idx")

@@ -29,7 +29,8 @@ from avanet.interrupts import interrupts
 
 Cell = dict[str, Any]
 TRIES = 3
-TICK = 0.1  # seconds within which an interrupt is seen, and between two writes
+TICK = 0.1  # seconds within which an interrupt is seen, between two writes, and for quick cells
+MOST = 128  # cells that a worker is given at once
 GRACE = 5.0  # seconds that a worker has to end by itself
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES}
@@ -48,10 +49,14 @@ class Outcome:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
+Answer = Outcome | Exception  # the exception is raised where the sweep is run
+
+
 class Pool(Protocol):
     """Where cells run: a concurrent.futures executor that knows the work."""
 
-    def submit(self, cell: Cell) -> "Future[Outcome]": ...
+    def submit(self, cells: Sequence[Cell]) -> "Future[list[Answer]]":
+        """Do the first of the cells, one at least; the others are handed in again."""
 
 
 Work = Callable[[Cell, Any], Outcome]
@@ -80,7 +85,8 @@ def run_cells(
     folder : RunFolder
         Entered, with its run opened.
     jobs : int
-        Number of worker processes; about twice as many cells are in flight.
+        Number of worker processes; about twice as many batches of cells are in flight. A batch is
+        one cell, or several where cells take much less than a `TICK`.
     shared : picklable
         Handed to each worker once.
     keep : function (path, old or None, new) -> bytes
@@ -103,18 +109,22 @@ def run_cells(
     asked = {folder.key_of(cell): cell for cell in cells}
     todo = deque(cell for key, cell in asked.items() if key not in folder.results)
     done = len(asked) - len(todo)
-    in_flight: dict[Future[Outcome], Cell] = {}
-    ready: list[tuple[Cell, Future[Outcome]]] = []
-    due = 0.0
+    in_flight: dict[Future[list[Answer]], list[Cell]] = {}
+    ready: list[tuple[Cell, Answer]] = []
+    due, size = 0.0, 1
     progress(done, len(asked))
     with (folder.counted(), interrupts() as came,
           (pool or SpawnedWorkers)(work, shared, jobs) as workers):
         while todo or in_flight or ready:
             while todo and len(in_flight) < 2 * jobs:
-                cell = todo.popleft()
-                in_flight[workers.submit(cell)] = cell
-            finished = wait(in_flight, TICK, FIRST_COMPLETED).done
-            ready += [(in_flight.pop(future), future) for future in finished]
+                share = -(-len(todo) // (2 * jobs))
+                batch = [todo.popleft() for _ in range(min(size, share))]
+                in_flight[workers.submit(batch)] = batch
+            for future in wait(in_flight, TICK, FIRST_COMPLETED).done:
+                batch, answers = in_flight.pop(future), _answers(future)
+                ready += zip(batch, answers)
+                todo.extendleft(reversed(batch[len(answers):]))
+                size = _next_size(len(batch), answers)
             if ready and (monotonic() >= due or came or not in_flight):
                 done += _record(folder, ready, keep)
                 progress(done, len(asked))
@@ -128,12 +138,28 @@ def run_cells(
     return [folder.results[key] for key in asked]
 
 
-def _record(folder: RunFolder, ready: Sequence[tuple[Cell, Future]], keep) -> int:
+def _answers(future: "Future[list[Answer]]") -> list[Answer]:
+    try:
+        return future.result()
+    except Exception as failure:
+        return [failure]
+
+
+def _next_size(size: int, answers: Sequence[Answer]) -> int:
+    """Twice as many cells if all of a batch took half a `TICK`; one if it was too much for one."""
+    if len(answers) < size:
+        return 1
+    seconds = sum(answer.seconds for answer in answers if isinstance(answer, Outcome))
+    return min(2 * size, MOST) if seconds < TICK / 2 else size
+
+
+def _record(folder: RunFolder, ready: Sequence[tuple[Cell, Answer]], keep) -> int:
     """Write what has come out, then raise what has gone wrong; the number of new lines."""
     lines, timings, failures = [], [], []
-    for cell, future in ready:
+    for cell, outcome in ready:
         try:
-            outcome = future.result()
+            if isinstance(outcome, Exception):
+                raise outcome
             line = dict(zip(folder.key, folder.key_of(cell))) | outcome.line
             if folder.key_of(line) != folder.key_of(cell):
                 raise ValueError(f"the line {line} is not of cell {cell}")
@@ -158,7 +184,7 @@ class SpawnedWorkers:
 
     `concurrent.futures.ProcessPoolExecutor` has one pipe for all results. A worker that is killed
     halfway through one makes it wait for ever, and any death costs it all workers and all cells in
-    flight. Here a death is the end of one pipe, and a new process tries that cell again.
+    flight. Here a death is the end of one pipe, and a new process tries its first cell alone.
     """
 
     def __init__(self, work: Work, shared: Any, jobs: int):
@@ -169,22 +195,22 @@ class SpawnedWorkers:
         self._idle: list[_Worker] = []
         self._stopped = False
 
-    def submit(self, cell: Cell) -> "Future[Outcome]":
-        return self._threads.submit(self._call, cell)
+    def submit(self, cells: Sequence[Cell]) -> "Future[list[Answer]]":
+        return self._threads.submit(self._call, cells)
 
-    def _call(self, cell: Cell) -> Outcome:
+    def _call(self, cells: Sequence[Cell]) -> list[Answer]:
         for _ in range(TRIES):
             worker = self._idle_or_new()
             try:
-                answer = worker.call(cell)
+                answers = worker.call(cells)
             except (EOFError, OSError):
                 self._end(worker)
+                cells = cells[:1]
                 continue
             self._idle.append(worker)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-        raise InputError(f"the worker of cell {cell} died {TRIES} times (killed? out of memory?)")
+            return answers
+        raise InputError(f"the worker of cell {cells[0]} died {TRIES} times (killed? out of "
+                         "memory?)")
 
     def _idle_or_new(self) -> "_Worker":
         with self._lock:
@@ -228,12 +254,12 @@ class _Worker:
             self.process.start()
         its_pipe.close()
 
-    def call(self, cell: Cell) -> Outcome | Exception:
+    def call(self, cells: Sequence[Cell]) -> list[Answer]:
         """What the process answers. Raises EOFError or OSError if it has died."""
         if self._unsent is not None:
             self._pipe.send(self._unsent)
             self._unsent = None
-        self._pipe.send(cell)
+        self._pipe.send(cells)
         return self._pipe.recv()
 
     def end(self) -> None:
@@ -262,13 +288,13 @@ def _environment_of_a_worker() -> Iterator[None]:
 
 
 def _serve(pipe: Connection) -> None:
-    """What a worker process does: answer each cell until the pipe ends."""
+    """What a worker process does: answer each batch until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         work, shared = pipe.recv()
         while True:
-            pipe.send_bytes(_answer(work, pipe.recv(), shared))
+            pipe.send_bytes(pickle.dumps(attempt(work, pipe.recv(), shared)))
 
 
 def _end_with_the_parent() -> None:
@@ -278,12 +304,18 @@ def _end_with_the_parent() -> None:
         os._exit(1)
 
 
-def _answer(work: Work, cell: Cell, shared: Any) -> bytes:
-    return pickle.dumps(attempt(work, cell, shared))
+def attempt(work: Work, cells: Sequence[Cell], shared: Any) -> list[Answer]:
+    """Do the first of the cells: until a `TICK` is over, or one has failed."""
+    answers: list[Answer] = []
+    end = monotonic() + TICK
+    for cell in cells:
+        answers.append(_attempt(work, cell, shared))
+        if isinstance(answers[-1], Exception) or monotonic() > end:
+            break
+    return answers
 
 
-def attempt(work: Work, cell: Cell, shared: Any) -> Outcome | Exception:
-    """The outcome of the work, or what to raise where the sweep is run."""
+def _attempt(work: Work, cell: Cell, shared: Any) -> Answer:
     try:
         return work(cell, shared)
     except InputError as error:

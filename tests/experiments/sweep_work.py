@@ -29,6 +29,11 @@ def draw(cell, shared):
     return Outcome({"value": value}, 0.5, {f"best/{cell['model']}.txt": b"%.17f" % value})
 
 
+def draw_quickly(cell, shared):
+    """As `draw`, and so quick that a worker is given several cells at once."""
+    return Outcome(draw(cell, 0).line, 0.0)
+
+
 def highest(name, old, new):
     return new if old is None else max(old, new, key=float)
 
@@ -60,6 +65,13 @@ def die(cell, shared):
             shared.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return draw(cell, 0)
+
+
+def die_among_quick_cells(cell, shared):
+    """Kill this process in cell 50, which comes in a batch."""
+    if cell["seed"] == 50:
+        die(cell | {"seed": 3}, shared)
+    return draw_quickly(cell, shared)
 
 
 def die_while_answering(cell, marker):

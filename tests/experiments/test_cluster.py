@@ -92,7 +92,7 @@ def test_workers_of_another_version_are_refused(address):
 
 def test_a_worker_that_joined_later_is_refused():
     other = module.versions() | {"numpy": "0.1"}
-    answer = module.do(sweep_work.draw, cells_of(1)[0], 0, other)
+    answer, = module.do(sweep_work.draw, cells_of(2), 0, other)
     assert isinstance(answer, InputError) and "not 0.1" in str(answer)
 
 

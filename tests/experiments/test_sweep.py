@@ -16,7 +16,7 @@ from sweep_work import KEY, cells_of
 
 from avanet.errors import InputError
 from avanet.experiments.store import RunFolder
-from avanet.experiments.sweep import ONE_THREAD, SpawnedWorkers, run_cells
+from avanet.experiments.sweep import MOST, ONE_THREAD, TICK, SpawnedWorkers, attempt, run_cells
 from avanet.folder import read_lines
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +35,8 @@ def in_this_process(work, shared, jobs):
     """Another pool: threads, as a cluster's executor would be."""
 
     class Threads(ThreadPoolExecutor):
-        def submit(self, cell):
-            return super().submit(work, cell, shared)
+        def submit(self, cells):
+            return super().submit(attempt, work, cells, shared)
 
     with Threads(jobs) as threads:
         yield threads
@@ -47,10 +47,10 @@ def at_once(work, shared, jobs):
     """A pool whose cells are done when they are submitted, but for those without an outcome."""
 
     class Pool:
-        def submit(self, cell):
+        def submit(self, cells):
             future = Future()
-            if (outcome := work(cell, shared)) is not None:
-                future.set_result(outcome)
+            if (outcome := work(cells[0], shared)) is not None:
+                future.set_result([outcome])
             return future
 
     yield Pool()
@@ -166,8 +166,8 @@ def test_few_cells_are_in_flight(tmp_path):
         with in_this_process(work, shared, jobs) as threads:
 
             class Pool:
-                def submit(self, cell):
-                    future = threads.submit(cell)
+                def submit(self, cells):
+                    future = threads.submit(cells)
                     flying.add(future)
                     future.add_done_callback(flying.discard)
                     most.append(len(flying))
@@ -177,6 +177,48 @@ def test_few_cells_are_in_flight(tmp_path):
 
     sweep(tmp_path, 50, jobs=3, shared=0.005, pool=counting)
     assert 3 < max(most) <= 6
+
+
+def batches(path, number, work, pool=in_this_process):
+    """Cells done by a sweep on two workers, batch by batch."""
+    given = []
+
+    @contextmanager
+    def listening(work, shared, jobs):
+        with pool(work, shared, jobs) as inner:
+
+            class Pool:
+                def submit(self, cells):
+                    given.append(cells)
+                    return inner.submit(cells)
+
+            yield Pool()
+
+    lines = sweep(path, number, work=work, pool=listening)
+    assert [line["seed"] for line in lines] == list(range(number))
+    return given
+
+
+def test_quick_cells_go_to_a_worker_in_batches_and_slow_ones_alone(tmp_path):
+    sizes = [len(batch) for batch in batches(tmp_path / "quick", 5000, sweep_work.draw_quickly)]
+    assert sizes[0] == 1 and max(sizes) <= MOST and len(sizes) < 2500
+    assert {len(batch) for batch in batches(tmp_path / "slow", 50, sweep_work.draw)} == {1}
+
+
+def test_what_a_batch_has_no_time_for_goes_to_other_workers(tmp_path):
+    done = []
+
+    def work(cell, shared):
+        done.append(cell["seed"])
+        if cell["seed"] == 100:
+            time.sleep(2 * TICK)
+        return sweep_work.draw_quickly(cell, shared)
+
+    given = batches(tmp_path, 400, work)
+    first, = [batch for batch in given if batch[0]["seed"] <= 100 <= batch[-1]["seed"]]
+    assert len(first) > 1 and sorted(done) == list(range(400))
+    after = [batch for batch in given if batch[0]["seed"] == 101]
+    assert [len(batch) for batch in after] == [1] or first[-1]["seed"] == 100
 
 
 def test_quick_cells_are_written_in_groups(tmp_path):
@@ -237,6 +279,17 @@ def test_the_cell_of_a_killed_worker_is_tried_again(tmp_path):
     sweep(tmp_path / "calm")
     assert marker.exists()
     assert results(tmp_path / "killed") == results(tmp_path / "calm")
+
+
+@posix
+def test_a_batch_whose_worker_is_killed_is_done_once(tmp_path):
+    work, marker = sweep_work.die_among_quick_cells, tmp_path / "died"
+    sweep(tmp_path / "killed", 400, work=work, shared=marker, pool=SpawnedWorkers)
+    sweep(tmp_path / "calm", 400, work=sweep_work.draw_quickly)
+    assert marker.exists()
+    assert results(tmp_path / "killed") == results(tmp_path / "calm")
+    with pytest.raises(InputError, match=r"'seed': 50\} died 3 times"):
+        sweep(tmp_path / "named", 400, work=work, pool=SpawnedWorkers)
 
 
 @posix
