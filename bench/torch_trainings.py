@@ -172,8 +172,7 @@ class DCGAN(Training):
 
     def backward(self):
         fake = self.generator(self.seed())
-        generator, discriminator = both(self.discriminator(self.judged(self.x)),
-                                        self.discriminator(self.judged(fake)))
+        generator, discriminator = both(self.verdict(self.x), self.verdict(fake))
         generator.backward(inputs=self.of("generator"), retain_graph=True)
         discriminator.backward(inputs=self.of("discriminator"))
         return {"generator": generator, "discriminator": discriminator}
@@ -181,19 +180,18 @@ class DCGAN(Training):
     def seed(self):
         return self.normal(len(self.x), self.config.latent)
 
-    def judged(self, x):
-        return x
+    def verdict(self, x):
+        return self.discriminator(x)
 
 
 class CDCGAN(DCGAN):
-    """The same, given labels."""
+    """The same, given labels: the discriminator has a logit for each."""
 
     def seed(self):
         return torch.cat([super().seed(), told(self)], 1)
 
-    def judged(self, x):
-        planes = told(self)[:, :, None, None].expand(-1, -1, *x.shape[2:])
-        return torch.cat([x, planes], 1)
+    def verdict(self, x):
+        return self.discriminator(x).gather(1, self.labels[:, None])
 
 
 class CGAN(CDCGAN):
@@ -204,18 +202,17 @@ class CGAN(CDCGAN):
     def update(self):
         with torch.no_grad():
             fake = self.generator(self.seed())
-        _, discriminator = both(self.discriminator(self.judged(self.x)),
-                                self.discriminator(self.judged(fake)))
+        _, discriminator = both(self.verdict(self.x), self.verdict(fake))
         discriminator.backward()
         self.apply("discriminator")
-        v = self.discriminator(self.judged(self.generator(self.seed())))
+        v = self.verdict(self.generator(self.seed()))
         generator = cross_entropy(v, torch.ones_like(v))
         generator.backward(inputs=self.of("generator"))
         self.apply("generator")
         return {"discriminator": discriminator, "generator": generator}
 
-    def judged(self, x):
-        return torch.cat([x, told(self)], 1)
+    def verdict(self, x):
+        return self.discriminator(torch.cat([x, told(self)], 1))
 
 
 class LAPGAN(Training):

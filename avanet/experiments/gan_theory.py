@@ -29,7 +29,7 @@ from avanet.experiments.running import (
 from avanet.experiments.store import RunFolder
 from avanet.experiments.sweep import Outcome, run_cells
 from avanet.experiments.verdicts import verdicts_file
-from avanet.models.adversarial import GENERATOR_LOSSES, tell_apart
+from avanet.models.adversarial_losses import GENERATOR_LOSSES, tell_apart
 from avanet.nn import Adam, Dense, Logistic, Momentum, NonFiniteError, Sequential, Tanh
 from avanet.nn.schedules import SCHEDULES
 from avanet.plots import MissingExtra

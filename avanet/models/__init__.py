@@ -14,7 +14,7 @@ MODELS = {  # name -> module, class
     "classifier": ("classifier", "Classifier"),
     "survey-vae": ("survey_vae", "SurveyVAE"),
     "vaegan": ("vaegan", "VAEGAN"),
-    "denoising-vaegan": ("vaegan", "DenoisingVAEGAN"),
+    "denoising-vaegan": ("denoising", "DenoisingVAEGAN"),
     "gan": ("gan", "GAN"),
     "dcgan": ("dcgan", "DCGAN"),
     "cgan": ("conditional", "CGAN"),

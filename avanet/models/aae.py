@@ -7,7 +7,7 @@ import numpy as np
 
 from avanet.errors import InputError
 from avanet.models import base
-from avanet.models.adversarial import as_real, tell_apart
+from avanet.models.adversarial_losses import as_real, tell_apart
 from avanet.models.dense import dropped, rectified
 from avanet.models.labels import one_hot
 from avanet.models.latent import Autoencoder

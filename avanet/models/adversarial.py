@@ -1,68 +1,13 @@
-"""What the models with a generator and a discriminator share: their losses, and sampling.
-
-A discriminator ends in a logit v, D = 1 / (1 + exp(-v)), so that losses are stable.
-"""
-
-from typing import Any, NamedTuple
+"""What the models with a generator and a discriminator share besides their losses: sampling."""
 
 import numpy as np
 
 from avanet.errors import InputError
 from avanet.models.base import Model
+from avanet.models.labels import Asked
 from avanet.nn import Adam, Logistic, Sequential
-from avanet.nn.losses import binary_cross_entropy_from_logits
 
 CHUNK = 500  # images that are generated at a time
-
-
-def as_real(v: np.ndarray):
-    """-mean log D: what it costs not to be taken for real.
-
-    v : (B, 1) logits. Returns (value, its derivative by v).
-    """
-    return binary_cross_entropy_from_logits(v, np.ones_like(v))
-
-
-def as_fake(v: np.ndarray):
-    """-mean log(1 - D): what it costs not to be taken for generated.
-
-    v : (B, 1) logits. Returns (value, its derivative by v).
-    """
-    return binary_cross_entropy_from_logits(v, np.zeros_like(v))
-
-
-def not_as_fake(v: np.ndarray):
-    """mean log(1 - D), which saturates where D is near 0. Returns (value, derivative by v)."""
-    value, dv = as_fake(v)
-    return -value, -dv
-
-
-# Goodfellow et al., 2014: what the generator minimises, in Algorithm 1 and as Section 3 advises
-GENERATOR_LOSSES = {"saturating": not_as_fake, "non-saturating": as_real}
-
-
-class Verdicts(NamedTuple):
-    """A discriminator's logits of what is real and of what is generated, with their caches."""
-
-    real: np.ndarray
-    real_caches: list[Any]
-    fake: np.ndarray
-    fake_caches: list[Any]
-
-
-def tell_apart(discriminator: Sequential, real: np.ndarray, fake: np.ndarray,
-               rng: np.random.Generator) -> tuple[float, Verdicts]:
-    """Add the derivative of L_D = -E[log D(x)] - E[log(1 - D(x'))] to the discriminator's grads.
-
-    Returns the loss, and the verdicts, through which a generator's gradient may go back.
-    """
-    verdicts = Verdicts(*discriminator.forward(real, True, rng),
-                        *discriminator.forward(fake, True, rng))
-    real_loss, dv_real = as_real(verdicts.real)
-    fake_loss, dv_fake = as_fake(verdicts.fake)
-    discriminator.accumulate(dv_real, verdicts.real_caches)
-    discriminator.accumulate(dv_fake, verdicts.fake_caches)
-    return float(real_loss + fake_loss), verdicts
 
 
 class AdversarialModel(Model):
@@ -84,6 +29,10 @@ class AdversarialModel(Model):
     def judged(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """The discriminator's input."""
         return x
+
+    def asked(self, labels: np.ndarray | None = None) -> Sequential | Asked:
+        """The discriminator, which a subclass may ask about images of these labels."""
+        return self.players_["discriminator"]
 
     def new_optimiser(self, player):
         """Adam with beta1 = 1/2, by which two players swing less (Radford et al., 2016)."""
@@ -123,5 +72,5 @@ class AdversarialModel(Model):
     def discriminate(self, X, labels=None) -> np.ndarray:
         """D(x), the probability that an image is real: (N,)."""
         self.check_fitted()
-        v, _ = self.players_["discriminator"].forward(self.judged(self.inputs(X), labels))
+        v, _ = self.asked(labels).forward(self.judged(self.inputs(X), labels))
         return Logistic().f(v[:, 0])

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from avanet.models import base
-from avanet.models.adversarial import AdversarialModel, as_fake, as_real, tell_apart
+from avanet.models.adversarial import AdversarialModel
+from avanet.models.adversarial_losses import as_fake, as_real, tell_apart
 from avanet.models.dense import batch_normed, dropped
 from avanet.nn import Flatten, Sequential, Tanh
 

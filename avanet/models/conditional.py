@@ -7,14 +7,14 @@ import numpy as np
 
 from avanet.models import dcgan, gan
 from avanet.models.adversarial import AdversarialModel
-from avanet.models.labels import one_hot
+from avanet.models.labels import Asked, one_hot
 
 
 class Conditional(AdversarialModel):
-    """D(x|y) and G(z|y): the label joins both inputs, as one-hot values, or as planes of an image.
+    """G(z|y) of a label y, which joins z as one-hot values; how D(x|y) takes it, a subclass says.
 
     They are scaled by sqrt(classes), so that their mean square is 1, like that of z; unscaled, the
-    first layers hardly hear them. (Mirza and Osindero give y a wider layer of its own.)
+    first layer hardly hears them. (Mirza and Osindero give y a wider layer of its own.)
 
     Goes before the model that it conditions. The config has a field `classes`. The fake term is
     -log(1 - D(G(z|y)|y)), of the same y; the survey prints D(G(z|y)) alone.
@@ -28,12 +28,6 @@ class Conditional(AdversarialModel):
 
     def seed(self, z, labels=None):
         return np.concatenate([z, self.told(labels)], axis=1)
-
-    def judged(self, x, labels=None):
-        x, y = super().judged(x), self.told(labels)
-        if x.ndim == 4:
-            y = np.broadcast_to(y[:, None, None], (*x.shape[:3], self.extra))
-        return np.concatenate([x, y], axis=-1)
 
     def decode(self, Z, labels=0) -> np.ndarray:
         """Images G(z|y) of draws Z (N, n); `labels` one for all or N of them."""
@@ -81,24 +75,38 @@ class ConvolutionalConfig(dcgan.Config):
 class CGAN(Conditional, gan.GAN):
     """L_D = -E[log D(x|y)] - E[log(1 - D(G(z|y)|y))],   L_G = -E[log D(G(z|y)|y)] or saturating.
 
-    Players and update as in `gan`, each network's first layer also given y. Source: survey, 3.9.5.
+    Players and update as in `gan`; y joins the image like z. Source: survey, 3.9.5.
     """
 
     name = "cgan"
     paper = "vae-gan-survey, Sec. 3.9.5"
     Config = DenseConfig
 
+    def judged(self, x, labels=None):
+        return np.concatenate([super().judged(x), self.told(labels)], axis=1)
+
 
 class CDCGAN(Conditional, dcgan.DCGAN):
     """L_D = -E[log D(x|y)] - E[log(1 - D(G(z|y)|y))],   L_G = -E[log D(G(z|y)|y)].
 
-    Players and update as in `dcgan`, but for Adam's beta1 of 1/2; y joins z, and the image as one
-    plane a class. Source: survey, 3.9.5.
+    Players and update as in `dcgan`, but for Adam's beta1 of 1/2. The discriminator has one logit a
+    class, D(x|y) = 1 / (1 + exp(-v_y(x))). The survey only says that D is given x and y: this is
+    the projection of Miyato and Koyama ("cGANs with projection discriminator", 2018), where y meets
+    what the convolutions have found. As planes behind the image it shifted the first layer's net
+    inputs and no more, and fewer samples were of the class that was asked for.
     """
 
     name = "cdcgan"
     paper = "vae-gan-survey, Sec. 3.9.5"
     Config = ConvolutionalConfig
+
+    @property
+    def verdicts(self):
+        return self.extra
+
+    def asked(self, labels=None):
+        y = one_hot(labels, self.extra, self.name, self.dtype)
+        return Asked(self.players_["discriminator"], y)
 
     def new_optimiser(self, player):
         return AdversarialModel.new_optimiser(self, player)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from avanet.errors import InputError
 from avanet.models import base
-from avanet.models.adversarial import AdversarialModel, as_real, tell_apart
+from avanet.models.adversarial import AdversarialModel
+from avanet.models.adversarial_losses import as_real, tell_apart
 from avanet.nn import (
     Adam, BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, LeakyReLU, Reshape,
     Sequential, Tanh,
@@ -45,9 +46,14 @@ class DCGAN(AdversarialModel):
     Config = Config
     low = -1.0
 
+    @property
+    def verdicts(self) -> int:
+        """How many logits the discriminator ends in."""
+        return 1
+
     def build(self, shape, rng):
         c = self._config
-        height, width, channels = shape
+        height, width, _ = shape
         if height % 4 or width % 4:
             raise InputError(f"{self.name} takes images whose sides are multiples of 4, got "
                              f"{height} x {width}; resize or crop them")
@@ -56,7 +62,7 @@ class DCGAN(AdversarialModel):
                 generator_layers(c.latent + self.extra, shape, c.width),
                 rng, self.dtype, "generator"),
             "discriminator": Sequential(
-                discriminator_layers((height, width, channels + self.extra), c.width, c.dropout),
+                discriminator_layers(shape, c.width, c.dropout, self.verdicts),
                 rng, self.dtype, "discriminator"),
         }
 
@@ -67,13 +73,11 @@ class DCGAN(AdversarialModel):
 
     def gradients(self, batch, rng):
         """Add dL_G/dG and dL_D/dD, both from one pass with one draw of z and of dropout."""
-        generator, discriminator = self.players_["generator"], self.players_["discriminator"]
+        generator, discriminator = self.players_["generator"], self.asked(batch.labels)
         fake, caches = generator.forward(self.noise(batch, rng), True, rng)
-        loss, verdicts = tell_apart(discriminator, self.judged(batch.target, batch.labels),
-                                    self.judged(fake, batch.labels), rng)
+        loss, verdicts = tell_apart(discriminator, batch.target, fake, rng)
         generator_loss, dv = as_real(verdicts.fake)
-        dfake = discriminator.propagate(dv, verdicts.fake_caches)[..., :fake.shape[-1]]
-        generator.accumulate(dfake, caches)
+        generator.accumulate(discriminator.propagate(dv, verdicts.fake_caches), caches)
         return {"generator": float(generator_loss), "discriminator": loss}
 
     def new_optimiser(self, player):
@@ -97,11 +101,11 @@ def generator_layers(n_in, shape, width):
     ]
 
 
-def discriminator_layers(shape, width, dropout):
-    """From an image to a logit, downwards by two strides of 2; channels 1 and 2 times width."""
+def discriminator_layers(shape, width, dropout, n_out=1):
+    """From an image to n_out logits, downwards by two strides of 2; channels 1 and 2 x width."""
     height, columns, channels = shape
     return [
         Conv2D(channels, width, 5, 2, "same"), LeakyReLU(0.3), Dropout(dropout),
         Conv2D(width, 2 * width, 5, 2, "same"), LeakyReLU(0.3), Dropout(dropout),
-        Flatten(), Dense(-(-height // 4) * -(-columns // 4) * 2 * width, 1),
+        Flatten(), Dense(-(-height // 4) * -(-columns // 4) * 2 * width, n_out),
     ]

@@ -1,6 +1,7 @@
-"""Stacks of dense layers that the fully connected models share; what the survey leaves open."""
+"""Dense layers that the fully connected models share; what the papers leave open."""
 
-from avanet.nn import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU
+from avanet.nn import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU, initialiser
+from avanet.nn.initialise import fan_in
 
 
 def rectified(*widths: int) -> list[Layer]:
@@ -28,3 +29,8 @@ def dropped(*widths: int, rate: float) -> list[Layer]:
     for n_in, n_out in zip(widths, widths[1:]):
         layers += [Dense(n_in, n_out), LeakyReLU(0.2), Dropout(rate)]
     return layers[:-2]
+
+
+def uniform(n_in: int, n_out: int) -> Dense:
+    """A dense layer that starts as PyTorch's do: U(-1/sqrt(n_in), 1/sqrt(n_in)), bias and all."""
+    return Dense(n_in, n_out, fan_in, initialiser("uniform", bound=n_in**-0.5))

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from avanet.models import base
-from avanet.models.adversarial import GENERATOR_LOSSES, AdversarialModel, tell_apart
+from avanet.models.adversarial import AdversarialModel
+from avanet.models.adversarial_losses import GENERATOR_LOSSES, tell_apart
 from avanet.models.dense import batch_normed, dropped
 from avanet.nn import Momentum, Sequential, Tanh
 

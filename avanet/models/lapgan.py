@@ -6,7 +6,8 @@ from string import ascii_lowercase
 import numpy as np
 
 from avanet.models import base
-from avanet.models.adversarial import CHUNK, as_real, tell_apart
+from avanet.models.adversarial import CHUNK
+from avanet.models.adversarial_losses import as_real, tell_apart
 from avanet.models.base import Losses, Model
 from avanet.models.lapgan_networks import pyramid_layers
 from avanet.models.pyramid import pyramid, up

@@ -1,18 +1,17 @@
-"""The VAE-GAN with batch normalisation, and its denoising form."""
+"""The VAE-GAN with batch normalisation."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from avanet.data.batches import gaussian_noise
 from avanet.models import base
-from avanet.models.adversarial import as_real, tell_apart
+from avanet.models.adversarial_losses import as_real, tell_apart
+from avanet.models.dense import uniform
 from avanet.models.latent import (
     LatentModel, reparameterise, reparameterise_backward, split_code,
 )
-from avanet.nn import BatchNorm, Dense, Flatten, ReLU, Reshape, Sequential, initialiser
-from avanet.nn.initialise import fan_in
+from avanet.nn import BatchNorm, Flatten, ReLU, Reshape, Sequential
 from avanet.nn.losses import binary_cross_entropy_from_logits, gaussian_kl_from_log_variance
 
 
@@ -72,16 +71,16 @@ class VAEGAN(LatentModel):
         players = {
             "encoder": [Flatten(), *self.block(m, hidden), ReLU(),
                         *self.block(hidden, 2 * c.latent)],
-            "decoder": [*self.block(c.latent, hidden), ReLU(), dense(hidden, m), Reshape(shape)],
+            "decoder": [*self.block(c.latent, hidden), ReLU(), uniform(hidden, m), Reshape(shape)],
             "discriminator": [Flatten(), *self.block(m, c.discriminator_hidden), ReLU(),
-                              dense(c.discriminator_hidden, 1)],
+                              uniform(c.discriminator_hidden, 1)],
         }
         return {name: Sequential(layers, rng, self.dtype, name)
                 for name, layers in players.items()}
 
     def block(self, n_in: int, n_out: int):
         """A dense layer, and batch norm if the model has it."""
-        return [dense(n_in, n_out), *([BatchNorm(n_out)] if self._config.batch_norm else [])]
+        return [uniform(n_in, n_out), *([BatchNorm(n_out)] if self._config.batch_norm else [])]
 
     def update(self, batch, rng):
         losses = self.gradients(batch, rng)
@@ -122,34 +121,3 @@ class VAEGAN(LatentModel):
         v, _ = self.players_["decoder"].forward(mu)
         return {"reconstruction": float(binary_cross_entropy_from_logits(v, batch.target)[0]),
                 "kl": float(gaussian_kl_from_log_variance(mu, log_var)[0])}
-
-
-def dense(n_in: int, n_out: int) -> Dense:
-    """A dense layer that starts as PyTorch's do, weights and biases."""
-    return Dense(n_in, n_out, fan_in, initialiser("uniform", bound=n_in**-0.5))
-
-
-@dataclass(frozen=True)
-class DenoisingConfig(Config):
-    """noise: standard deviation of the normal noise on the input, clipped to [0, 1] (open in the
-    paper)."""
-
-    noise: float = 0.5
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.at_least(0, "noise")
-
-
-class DenoisingVAEGAN(VAEGAN):
-    """The VAE-GAN on noisy images x + noise N(0, I), its target x clean (Sec. 4.2).
-
-    The same losses, players and update; only the encoder sees the noisy image.
-    """
-
-    name = "denoising-vaegan"
-    paper = "vaegan-batchnorm-denoising, Sec. 4.2"
-    Config = DenoisingConfig
-
-    def corrupt(self):
-        return (gaussian_noise(self._config.noise),)

@@ -139,12 +139,12 @@ def _generated(s: Scene):
 
 
 def _judged(s: Scene, x):
-    """The logits of D(x), or D(x|y): y beside a flat image, or as planes behind its channels."""
-    y = np.sqrt(s.y.shape[1]) * s.y
+    """The logits of D(x), or D(x|y): y beside a flat image, or the label's of a logit a class."""
     if s.players["discriminator"].input_shape[1:]:
-        planes = [x, *(np.ones((*x.shape[:3], 1)) * y[:, k].reshape(-1, 1, 1, 1)
-                       for k in range(y.shape[1]))]
-        return s.run("discriminator", np.concatenate(planes, axis=3))
+        v = s.run("discriminator", x)
+        return np.array([row[label] if len(row) > 1 else row[0]
+                         for row, label in zip(v, s.batch.labels)])
+    y = np.sqrt(s.y.shape[1]) * s.y
     return s.run("discriminator", np.concatenate([x.reshape(len(x), -1), y], axis=1))
 
 

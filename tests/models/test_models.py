@@ -228,9 +228,28 @@ def test_discriminate_gives_probabilities(data):
     for name in ("gan", "dcgan"):
         d = small(name).fit(data).discriminate(data.images)
         assert d.shape == (10,) and np.all((0 < d) & (d < 1))
-    model = small("cgan").fit(data)
-    d = model.discriminate(data.images, data.labels)
-    assert not np.array_equal(d, model.discriminate(data.images, (data.labels + 1) % 3))
+    for name in ("cgan", "cdcgan"):
+        model = small(name).fit(data)
+        d = model.discriminate(data.images, data.labels)
+        assert not np.array_equal(d, model.discriminate(data.images, (data.labels + 1) % 3))
+
+
+def test_a_network_asked_for_classes_is_the_network_of_their_outputs(data):
+    """Its gradients too: by the chain rule, only those of the asked outputs count."""
+    model = small("cdcgan").start(data.images.shape[1:])
+    discriminator, x = model.players_["discriminator"], model.inputs(data.images)
+    v, caches = discriminator.forward(x)
+    asked, same = model.asked(data.labels).forward(x)
+    rows = np.arange(len(x))
+    assert np.array_equal(asked[:, 0], v[rows, data.labels])
+    dv = np.zeros_like(v)
+    dv[rows, data.labels] = 2
+    discriminator.accumulate(dv, caches)
+    expected = discriminator.grads.copy()
+    model.asked(data.labels).accumulate(np.full_like(asked, 2), same)
+    assert np.array_equal(discriminator.grads, 2 * expected) and expected.any()
+    dx = model.asked(data.labels).propagate(np.full_like(asked, 2), same)
+    assert np.array_equal(dx, discriminator.propagate(dv, caches))
 
 
 @pytest.mark.parametrize("name", ["cgan", "cdcgan"])
