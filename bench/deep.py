@@ -15,10 +15,12 @@ import shutil
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+import numba
 import numpy as np
 
 from avanet.data import Batch, load_dataset
@@ -116,17 +118,24 @@ def best_times(runners, how, least: float = 0.05) -> list[float]:
 
 
 class Products:
-    """Matrix products of given shapes (m, k, n) on arrays of their own, and nothing else."""
+    """Matrix products of given shapes (m, k, n) on arrays of their own, and nothing else.
 
-    def __init__(self, shapes):
+    NumPy's own threads share each: avanet's leave its BLAS one.
+    """
+
+    def __init__(self, shapes, threads: int):
+        import threadpoolctl
+        blas = threadpoolctl.ThreadpoolController().select(internal_api="openblas")
+        self.share = partial(blas.limit, limits=threads)
         rng = np.random.default_rng(0)
         draw = lambda *shape: rng.standard_normal(shape, np.float32)
         self.arrays = [(draw(m, k), draw(k, n), np.empty((m, n), np.float32))
                        for m, k, n in shapes]
 
     def __call__(self) -> None:
-        for a, b, out in self.arrays:
-            np.matmul(a, b, out=out)
+        with self.share():
+            for a, b, out in self.arrays:
+                np.matmul(a, b, out=out)
 
 
 def flops(shapes) -> float:
@@ -184,7 +193,7 @@ def measure_conv(shape: Shape, how) -> dict[str, Any]:
                            "difference": difference}
     for what, shapes in zip(("forward", "both"), ours.products()):
         times = best_times([getattr(ours, what), *(getattr(side, what) for side in theirs),
-                            Products(shapes)], how)
+                            Products(shapes, how.threads)], how)
         row[what] = figures(times[0], dict(zip(torch_deep.FORMATS, times[1:])), times[-1])
         row[what]["gflops"] = flops(shapes) / 1e9
     return row
@@ -306,7 +315,7 @@ def measure_model(task: Task, how, with_compile: bool) -> dict[str, Any]:
     if with_compile:
         sides["compiled"] = training(model, batch, compiled=True).step
     ours, *theirs, ceiling = best_times(
-        [lambda: model.step(batch), *sides.values(), Products(shapes)], how)
+        [lambda: model.step(batch), *sides.values(), Products(shapes, how.threads)], how)
     return {"model": task.model + task.what, "batch": task.batch, "difference": difference,
             "gflops": flops(shapes) / 1e9, **figures(ours, dict(zip(sides, theirs)), ceiling)}
 
@@ -428,6 +437,7 @@ def main(argv=None) -> int:
         print(f"{error.name} is not installed: pip install 'avanet[bench]'", file=sys.stderr)
         return 2
     torch.set_num_threads(options.threads)
+    numba.set_num_threads(options.threads)
     torch.manual_seed(0)
     result: dict[str, Any] = {"machine": {
         "cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(),
@@ -435,7 +445,7 @@ def main(argv=None) -> int:
         "numpy": np.__version__, "torch": torch.__version__}}
     compiles = can_compile() and not options.no_compile
     try:
-        with threadpoolctl.threadpool_limits(options.threads):
+        with threadpoolctl.ThreadpoolController().select(internal_api="openblas").limit(limits=1):
             if "conv" in options.parts:
                 result["conv"] = [measure_conv(shape, options) for shape in SHAPES
                                   if shape.model in options.models]

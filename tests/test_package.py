@@ -15,7 +15,7 @@ import avanet
 PACKAGE = Path(avanet.__file__).parent
 ROOT = PACKAGE.parent
 FLOORS = [  # imports go down only, or stay within a package
-    {"arguments", "errors"},
+    {"arguments", "errors", "threads"},
     {"environment", "files", "interrupts", "kernels", "npz", "progress"},
     {"nn", "data", "folder", "plots", "tables", "tensors"},
     {"ava"}, {"models"}, {"metrics"}, {"verify", "train"}, {"doctor", "experiments", "step"},
@@ -100,7 +100,9 @@ VERSION = "from avanet.cli import main\ntry: main(['--version'])\nexcept SystemE
 
 
 @pytest.mark.parametrize("code, heavy", [
-    ("import avanet", HEAVY | {"numpy", "PIL"}), ("import avanet.cli", HEAVY), (VERSION, HEAVY)])
+    ("import avanet", HEAVY | {"numpy", "PIL"}),
+    ("import avanet.__main__", HEAVY | {"numpy", "PIL"}),
+    ("import avanet.cli", HEAVY), (VERSION, HEAVY)])
 def test_import_loads_nothing_heavy(python, code, heavy):
     ask = f"import sys; print('loaded', sorted({heavy} & set(sys.modules)))"
     result, output, errors = python("-c", f"{code}\n{ask}")

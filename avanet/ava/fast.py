@@ -13,7 +13,6 @@ each step has to read them from memory. Three things keep them from being read m
 This changes the order of rounding, not the mathematics.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -400,7 +399,7 @@ def recode(f, g, x, plan, needs, s, m):
     return 10 * F + bad if bad else 0
 
 
-@partial(jit, nogil=True)
+@jit
 def train(f, g, d, D, plan, needs, images, r, s, m, rate, back_to_front):
     """One pass over the images; (updates made, 0 or 10 * network + layer of the first stop)."""
     made, bad = 0, 0

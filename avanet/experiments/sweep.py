@@ -26,14 +26,13 @@ from avanet.experiments.store import RunFolder
 from avanet.files import told
 from avanet.folder import Line, encode
 from avanet.interrupts import interrupts
+from avanet.threads import ONE_THREAD
 
 Cell = dict[str, Any]
 TRIES = 3
 TICK = 0.1  # seconds within which an interrupt is seen, between two writes, and for quick cells
 MOST = 128  # cells that a worker is given at once
 GRACE = 5.0  # seconds that a worker has to end by itself
-LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
-ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES}
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ if not numba.config.CACHE_DIR:
 
 def jit(function, **options):
     """Compile at first call, cached, with sums reordered and multiply-adds fused; NaN-safe."""
-    return numba.njit(function, cache=True, error_model="numpy",
+    return numba.njit(function, cache=True, nogil=True, error_model="numpy",
                       fastmath={"reassoc", "contract", "nsz"}, **options)
 
 
@@ -65,7 +65,7 @@ def jit_inner(function):
 
 def jit_exact(function):
     """Compile as `jit` does, every operation rounded as written: equal to NumPy bit for bit."""
-    return numba.njit(function, cache=True, error_model="numpy")
+    return numba.njit(function, cache=True, nogil=True, error_model="numpy")
 
 
 def pick(pairs):

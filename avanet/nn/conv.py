@@ -22,6 +22,7 @@ import numpy as np
 from avanet.nn.initialise import glorot, zeros
 from avanet.nn.layers import Layer, values
 from avanet.nn.memory import Workspace, add_product, empty
+from avanet.nn.pieces import multiply
 from avanet.nn.shape import sum_to_last
 
 BLOCK_BYTES, BLOCK_ROWS = 1 << 20, 384  # at least, of patches at a time
@@ -56,7 +57,7 @@ def correlate(x: np.ndarray, W: np.ndarray, patches: Patches) -> np.ndarray:
     gather, rows = _kernel("gather", x.dtype), y.reshape(-1, W.shape[-1])
     for first, part, columns in _blocks(len(x), len(matrix), patches, x.dtype):
         gather(x, patches, first, columns)
-        np.matmul(columns, matrix, out=rows[part])
+        multiply(columns, matrix, rows[part])
     return y
 
 
@@ -67,7 +68,7 @@ def spread(y: np.ndarray, W: np.ndarray, patches: Patches, size: Pair) -> np.nda
     x[...] = 0
     scatter = _kernel("scatter", x.dtype)
     for first, part, columns in _blocks(len(x), len(matrix), patches, x.dtype):
-        np.matmul(rows[part], matrix.T, out=columns)
+        multiply(rows[part], matrix.T, columns)
         scatter(columns, patches, first, x)
     return x
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from avanet.nn.memory import empty
+from avanet.nn.pieces import A_VALUE, in_pieces
 
 LARGE = 1 << 13  # values; fewer are not worth loading a compiled kernel for
 
@@ -24,8 +25,13 @@ def kernel(name: str, x: np.ndarray) -> Callable[..., Any]:
 
 def fused(name: str, x: np.ndarray, *arguments, scalars=()) -> np.ndarray:
     """y, of the shape of x, by `kernel(x, *arguments, *scalars, y)` on flat arrays."""
+    def piece(part):
+        work(*(values[part] for values in inputs), *numbers, to[part])
+
     y = empty(x.shape, x.dtype)
-    kernel(name, x)(flat(x), *map(flat, arguments), *map(x.real.dtype.type, scalars), flat(y))
+    work, inputs, to = kernel(name, x), [flat(x), *map(flat, arguments)], flat(y)
+    numbers = [x.real.dtype.type(scalar) for scalar in scalars]
+    in_pieces(piece, x.size, A_VALUE * x.size)
     return y
 
 

@@ -11,6 +11,8 @@ import weakref
 
 import numpy as np
 
+from avanet.nn.pieces import in_pieces, multiply
+
 LARGE = 1 << 18  # bytes; smaller arrays are NumPy's own
 
 
@@ -65,9 +67,16 @@ PRODUCT = Workspace()
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a b, an array of its own."""
-    return np.matmul(a, b, out=empty((len(a), b.shape[1]), np.result_type(a, b)))
+    ab = empty((len(a), b.shape[1]), np.result_type(a, b))
+    multiply(a, b, ab)
+    return ab
 
 
 def add_product(total: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    """total += a b."""
-    total += np.matmul(a, b, out=PRODUCT.take(total.shape, total.dtype))
+    """total += a b, cut along the rows: what is added is still in the cache."""
+    def piece(rows):
+        ab = PRODUCT.take(total[rows].shape, total.dtype)
+        np.matmul(a[rows], b, out=ab)
+        total[rows] += ab
+
+    in_pieces(piece, len(total), a.size * b.shape[1])

@@ -1,5 +1,6 @@
 """Sequential: the only forward loop and the only backward loop of the engine."""
 
+import cmath
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ def finite(values: np.ndarray) -> bool:
     are looked at one by one.
     """
     total = kernel("total", values)(flat(values)) if large(values) else values.sum()
-    return bool(np.isfinite(total) or np.isfinite(values).all())
+    return cmath.isfinite(total) or bool(np.isfinite(values).all())
 
 
 class Sequential:

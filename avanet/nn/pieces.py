@@ -1,0 +1,74 @@
+"""Large work in pieces, on as many threads as there are.
+
+Where the cuts are depends on the size of the work alone, and each piece is computed by one thread:
+no result depends on the number of threads, not even in its last bit. The library behind NumPy's
+products should have one thread for that (`OPENBLAS_NUM_THREADS=1`, which the command line sets).
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+import numpy as np
+
+MOST = 4           # pieces of a whole
+ENOUGH = 1 << 24   # multiplications of a product for each piece, some 0.4 ms
+A_VALUE = 1 << 6   # what work value by value costs, in multiplications of a product
+
+_pools: dict[int, ThreadPoolExecutor] = {}  # by their threads
+_here = threading.local()                   # .busy in the threads of a pool
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pools.clear)  # their threads are the parent's
+
+
+def in_pieces(work: Callable[[slice], None], length: int, cost: int) -> None:
+    """Call `work` for slices that make up range(length), beside each other if there are threads.
+
+    Parameters
+    ----------
+    work : callable
+        Computes one piece; releases Python's lock while it does. Pieces share nothing they change.
+    length : int
+        Of what is cut.
+    cost : int
+        Multiplications in all, of which a piece is worth `ENOUGH`.
+    """
+    count = max(1, min(MOST, cost // ENOUGH, length))
+    if count == 1:
+        return work(slice(0, length))
+    parts = [slice(k * length // count, (k + 1) * length // count) for k in range(count)]
+    threads = 1 if getattr(_here, "busy", False) else min(_threads(), count)
+    if threads == 1:
+        for part in parts:
+            work(part)
+        return None
+    if threads not in _pools:
+        _pools[threads] = ThreadPoolExecutor(threads, "avanet", _begin)
+    # a context each: NumPy's errstate is part of it
+    running = [_pools[threads].submit(copy_context().run, work, part) for part in parts]
+    for piece in running:
+        piece.result()
+    return None
+
+
+def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """out = a b, cut along the longer side of out."""
+    def piece(part):
+        if along_rows:
+            np.matmul(a[part], b, out=out[part])
+        else:
+            np.matmul(a, b[:, part], out=out[:, part])
+
+    along_rows = out.shape[0] > out.shape[1]
+    in_pieces(piece, max(out.shape), a.size * b.shape[1])
+
+
+def _begin() -> None:
+    _here.busy = True
+
+
+def _threads() -> int:
+    from numba import get_num_threads
+    return get_num_threads()
