@@ -35,6 +35,17 @@ def fused(name: str, x: np.ndarray, *arguments, scalars=()) -> np.ndarray:
     return y
 
 
+def rowwise(name: str, *tables: np.ndarray, vectors) -> np.ndarray:
+    """y, of the tables' shape, by `kernel(*tables, *vectors, y)`: tables (M, n), vectors (n,)."""
+    def piece(part):
+        work(*(values[part] for values in inputs), *vectors, to[part])
+
+    y = empty(tables[0].shape, tables[0].dtype)
+    work, inputs, to = kernel(name, y), [rows(table) for table in tables], rows(y)
+    in_pieces(piece, len(to), A_VALUE * y.size)
+    return y
+
+
 def flat(x: np.ndarray) -> np.ndarray:
     """All values in a row; of a contiguous array a view."""
     return np.ascontiguousarray(x).reshape(-1)

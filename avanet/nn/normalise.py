@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
-from avanet.nn.fused import kernel, rows
+from avanet.nn.fused import kernel, rows, rowwise
 from avanet.nn.layers import Layer
-from avanet.nn.memory import empty
 from avanet.nn.shape import sum_to_last
 
 
@@ -93,9 +92,8 @@ class BatchNorm(Layer):
     def forward(self, x, train=False, rng=None):
         m, v = self._moments(x) if train else (self.running_mean, self.running_var)
         r = 1 / np.sqrt(v + self.epsilon)
-        y = empty(x.shape, x.dtype)
-        kernel("scale_and_shift", x)(
-            rows(x), self.gamma * r, self.beta - self.gamma * r * m, rows(y))
+        y = rowwise("scale_and_shift", x,
+                    vectors=(self.gamma * r, self.beta - self.gamma * r * m))
         return y, (x, m, r, train)
 
     def accumulate(self, dy, cache, sums=None):
@@ -107,10 +105,8 @@ class BatchNorm(Layer):
         x, m, r, train = cache
         along, alone = sums or self._sums(dy, cache)
         M = _count(x) if train else np.inf
-        dx = empty(dy.shape, dy.dtype)
-        kernel("normal_back", dy)(
-            rows(dy), rows(x), m, r, self.gamma * r, along / M, alone / M, rows(dx))
-        return dx
+        return rowwise("normal_back", dy, x,
+                       vectors=(m, r, self.gamma * r, along / M, alone / M))
 
     def backward(self, dy, cache):
         sums = self._sums(dy, cache)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pools.clear)  # their threads are the parent's
 
 
-def in_pieces(work: Callable[[slice], None], length: int, cost: int) -> None:
+def in_pieces(work: Callable[[slice], Any], length: int, cost: int) -> list[Any]:
     """Call `work` for slices that make up range(length), beside each other if there are threads.
+
+    Returns what it gave for each, in their order.
 
     Parameters
     ----------
@@ -37,20 +40,16 @@ def in_pieces(work: Callable[[slice], None], length: int, cost: int) -> None:
     """
     count = max(1, min(MOST, cost // ENOUGH, length))
     if count == 1:
-        return work(slice(0, length))
+        return [work(slice(0, length))]
     parts = [slice(k * length // count, (k + 1) * length // count) for k in range(count)]
     threads = 1 if getattr(_here, "busy", False) else min(_threads(), count)
     if threads == 1:
-        for part in parts:
-            work(part)
-        return None
+        return [work(part) for part in parts]
     if threads not in _pools:
         _pools[threads] = ThreadPoolExecutor(threads, "avanet", _begin)
     # a context each: NumPy's errstate is part of it
     running = [_pools[threads].submit(copy_context().run, work, part) for part in parts]
-    for piece in running:
-        piece.result()
-    return None
+    return [piece.result() for piece in running]
 
 
 def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
