@@ -63,23 +63,26 @@ def workers(address, number, version=None):
             process.wait()
 
 
-def sweep(path, pool, jobs, seconds=0.0, progress=lambda done, total: None):
+def sweep(path, pool, jobs, number, work, progress=lambda done, total: None):
     with RunFolder(path, KEY) as folder:
         folder.open_run({"cells": "drawn"}, {})
-        run_cells(cells_of(30), sweep_work.draw, folder, jobs, shared=seconds, pool=pool,
+        run_cells(cells_of(number), work, folder, jobs, shared=0.05, pool=pool,
                   keep=sweep_work.highest, progress=progress)
-    return (path / "results.jsonl").read_bytes(), (path / "best" / "m1.txt").read_bytes()
+    return [file.read_bytes() for file in (path / "results.jsonl", *path.glob("best/m1.txt"))]
 
 
-def test_the_same_bytes_with_a_worker_killed_in_the_middle(tmp_path, address):
-    alone = sweep(tmp_path / "alone", None, 1)
+@pytest.mark.parametrize("number, work", [
+    (30, sweep_work.draw), (900, sweep_work.draw_quickly)])
+def test_the_same_bytes_with_a_worker_killed_in_the_middle(tmp_path, address, number, work):
+    """One cell a task, and many."""
+    alone = sweep(tmp_path / "alone", None, 1, number, work)
     with workers(address, 2) as processes:
         def kill(done, total):
             if done >= 5:
                 processes[0].kill()
 
         with cluster(address) as (pool, jobs):
-            assert sweep(tmp_path / "cluster", pool, max(jobs, 2), 0.05, kill) == alone
+            assert sweep(tmp_path / "cluster", pool, max(jobs, 2), number, work, kill) == alone
         assert processes[0].wait() != 0
 
 
