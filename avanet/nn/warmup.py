@@ -20,10 +20,11 @@ def warmup(dtypes: Sequence[str] = ("float32", "float64")) -> None:
     """
     rng = np.random.default_rng(0)
     for dtype in dtypes:
-        network = Sequential([Conv2D(1, 1, 3, padding="same"), BatchNorm(1), LeakyReLU(0.2),
-                              Dropout(0.5), Logistic()], rng, np.dtype(dtype).type)
+        network = Sequential([Conv2D(1, 4, 3, padding="same"), Conv2D(4, 4, 3, 2, "same"),
+                              BatchNorm(4), LeakyReLU(0.2), Dropout(0.5), Logistic()],
+                             rng, np.dtype(dtype).type)
         x = np.full((LARGE // SIDE**2, SIDE, SIDE, 1), 0.5, dtype)
         y, caches = network.forward(x, True, rng)
-        network.backward(binary_cross_entropy_from_logits(y, x)[1], caches)
+        network.backward(binary_cross_entropy_from_logits(y, y)[1], caches)
         for optimiser in [*(new() for new in OPTIMISERS.values()), Momentum(nesterov=True)]:
             optimiser(network.params, network.grads, 0.0)
