@@ -163,10 +163,12 @@ def open_run(path: str | Path, which: str | None = None) -> tuple[Model, dict[st
     path = Path(path)
     if path.is_file():
         return load(path), {}
-    run = Run(path).read_run()
+    give = "give a folder that avanet train wrote, or a model that was saved"
+    folder = Run(path)
+    folder.elsewhere = f"; {give}"
+    run = folder.read_run()
     if run is None:
-        raise InputError(f"{path} holds no run: give a folder that avanet train wrote, or a "
-                         "model that was saved")
+        raise InputError(f"{path} holds no run: {give}")
     for name in (which,) if which else (BEST, LAST):
         for suffix in SUFFIXES:
             file = path / f"{name}{suffix}"

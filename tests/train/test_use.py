@@ -143,6 +143,12 @@ def test_bad_input_is_one_line(a_run, refused, arguments, message):
                                 for word in arguments.split()))
 
 
+def test_the_folder_of_another_command_is_no_training(tmp_path, refused):
+    (tmp_path / "run.json").write_text('{"protocol": {}, "environment": {}}')
+    line = refused("traverse", tmp_path)
+    assert "was not written by a run; give a folder that avanet train wrote" in line
+
+
 def test_what_a_model_cannot_do(tmp_path, digits, refused):
     train(model_class("gan")(epochs=1, latent=2, hidden=4), digits, tmp_path, [])
     line = refused("reconstruct", tmp_path, "--data", "digits")
