@@ -139,7 +139,8 @@ def tables(lines: Sequence[Line], scale: str, dataset: Dataset) -> list[Table]:
                        list(claims(lines)), 3,
                        "By the means over seeds; in brackets in how many seeds it is so. With the "
                        "paper's β where none is named. β means another thing with another scale of "
-                       "the likelihood."))
+                       "the likelihood, and for images of another size: the error is a sum over "
+                       "pixels."))
     stopped = [(named(line), str(line["seed"]), line["stopped"]) for line in lines
                if "stopped" in line]
     return found + ([Table("Stopped", ("model", "seed", "why"), stopped, 3)] if stopped else [])
