@@ -11,10 +11,11 @@ from avanet.errors import InputError
 from avanet.nn import (
     BatchNorm, Conv2D, Dense, Flatten, LeakyReLU, MaxPool2D, Reshape, Residual, Upsample2D,
 )
-from avanet.nn.initialise import he
+from avanet.nn.initialise import he, initialiser
 from avanet.nn.layers import Layer
 
 SLOPE = 0.2
+SMALL = initialiser("uniform", bound=1e-3)
 ENCODER = ("stage 1", "stage 2", "stage 3", "code")  # the encoder's networks, in a row
 
 
@@ -40,7 +41,8 @@ def stage(channels_in: int, channels_out: int) -> list[Layer]:
 
 def encoder(shape: Sequence[int], w: int, h: int, latent: int) -> list[list[Layer]]:
     """The layers of `ENCODER`: three stages, whose outputs are the features F_1, F_2, F_3 of
-    Eq. 9, and the rest up to (mu, log sigma^2)."""
+    Eq. 9, and the rest up to (mu, log sigma^2), whose weights start small: q(z|x) near N(0, I).
+    Residual blocks double the variance; with Glorot's a log sigma^2 began at 90 and overflowed."""
     height, width, channels = shape
     if height % 4 or width % 4:
         raise InputError(f"savae takes images with sides divisible by 4, got {height} x {width}; "
@@ -51,7 +53,7 @@ def encoder(shape: Sequence[int], w: int, h: int, latent: int) -> list[list[Laye
         stage(w, w),
         [MaxPool2D(2), *stage(w, 2 * w)],
         [*stage(2 * w, 2 * w), MaxPool2D(2), *stage(2 * w, 4 * w), *stage(4 * w, 4 * w),
-         Flatten(), *dense(flat, h), *dense(h, h), *dense(h, h), Dense(h, 2 * latent)],
+         Flatten(), *dense(flat, h), *dense(h, h), *dense(h, h), Dense(h, 2 * latent, SMALL)],
     ]
 
 
