@@ -147,7 +147,7 @@ def _add_savae(what):
               "else digits; at --scale paper omniglot and caltech101-silhouettes too")
     savae.add_argument("--scale", default="default", choices=SCALES,
                        help="quick: 3 beta, one data set, 100 steps of step 2; default: 4 beta, "
-                            "two data sets, 200 steps, narrow networks; paper: all beta and data "
+                            "two data sets, 1000 steps, narrow networks; paper: all beta and data "
                             "sets, whole epochs")
     savae.add_argument("--seeds", type=count, metavar="N", help="seeds 0..N-1; default: 1")
     _add_jobs(savae)

@@ -56,7 +56,7 @@ class Scale(NamedTuple):
 SCALES = {
     "quick": Scale(4, 32, Training(16, 2e-3, 300), Training(8, 4e-3, 100), False,
                    (0.0, 0.005, 0.5), PAPER_SETS[:1]),
-    "default": Scale(4, 64, Training(16, 2e-3, 1000), Training(8, 4e-3, 200), False,
+    "default": Scale(4, 64, Training(16, 2e-3, 1000), Training(8, 1e-3, 1000), False,
                      (0.0, 0.005, 0.1, 0.5), (PAPER_SETS[0], PAPER_SETS[3])),
     "paper": Scale(16, 256, Training(128, 1e-3, 10), Training(128, 1e-3, 10), True,
                    (0.0, 0.001, 0.003, 0.005, 0.01, 0.1, 0.5), PAPER_SETS),
