@@ -36,8 +36,9 @@ def test_the_cells_of_a_scale():
 
 def test_steps_are_counted_in_updates_or_in_epochs():
     cell = pairs_cell()
-    assert SCALES["default"].steps(first_of(cell), 60000) == 1000
-    assert SCALES["default"].steps(cell, 60000) == 200
+    assert SCALES["default"].steps(cell, 60000) == 1000
+    assert SCALES["quick"].steps(first_of(cell), 60000) == 300
+    assert SCALES["quick"].steps(cell, 60000) == 100
     assert SCALES["paper"].steps(cell, 60000) == 4690
     assert SCALES["paper"].steps(cell, 100) == 10
 
