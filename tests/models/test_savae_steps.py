@@ -32,6 +32,14 @@ def test_each_step_trains_its_players_alone(split):
     assert all(np.array_equal(second.first_tensors()[name], buffers[name]) for name in buffers)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_codes_start_near_the_prior(seed):
+    """At the default widths too, where Glorot's weights gave log sigma^2 = 90."""
+    model = SAVAE(random_state=seed).start((28, 28, 1))
+    mu, variance = model.encode(np.random.default_rng(seed).random((4, 28, 28, 1)))
+    assert np.abs(mu).max() < 1 and np.abs(np.log(variance)).max() < 1
+
+
 def test_what_step_1_leaves_is_taken_over(split):
     first = trained(split, first=1.0, epochs=3)
     second = SAVAE(**SIZES, random_state=1).start((8, 8, 1))
