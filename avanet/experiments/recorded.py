@@ -59,7 +59,7 @@ def read_recorded(path: str | Path) -> Recorded:
         If it holds no run, or a damaged file.
     """
     path = Path(path)
-    with told("read", path / "run.json", ELSEWHERE):
+    with told("read", path / "run.json", _runs_in(path) or ELSEWHERE):
         run = decode((path / "run.json").read_bytes())
     if run is None:
         raise InputError(f"{path / 'run.json'} was not written by a run{ELSEWHERE}")
@@ -75,6 +75,12 @@ def read_recorded(path: str | Path) -> Recorded:
             raise InputError(f"{path / name}, line {number}: expected the fields {', '.join(key)}, "
                              "with other values than any line before")
     return Recorded(path, run, key, lines, _numbers(path, key, len(environments(run))))
+
+
+def _runs_in(path: Path) -> str:
+    """What to do with a folder of runs, such as a reproduction that trains models; or nothing."""
+    names = sorted(file.parent.name for file in path.glob("*/run.json"))
+    return f"; give one of the runs in this folder: {', '.join(names)}" if names else ""
 
 
 def _numbers(path: Path, key: tuple[str, ...], n: int) -> dict[tuple, int]:

@@ -126,6 +126,9 @@ def test_damaged_folders(run, capsys, file, content, message):
 def test_a_folder_that_is_not_there(tmp_path, capsys):
     assert "cannot read" in refused(capsys, "replay", tmp_path / "nothing")
     assert "cannot read" in refused(capsys, "diff", tmp_path, tmp_path)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "run.json").touch()
+    assert "give one of the runs in this folder: first" in refused(capsys, "replay", tmp_path)
 
 
 @pytest.mark.parametrize("value, text, same", [
