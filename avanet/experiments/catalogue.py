@@ -26,7 +26,7 @@ MINUTES = {
     "vaegan": (1, 25, 60),
     "variants": (4, 30, 1400),
     "overview": (2, 15, 720),
-    "savae": (4, 15, 8300),
+    "savae": (4, 25, 8300),
 }
 
 PAPERS = {
