@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from avanet.data import Dataset, Split
+from avanet.experiments.running import some
 from avanet.folder import read_lines
 from avanet.metrics.features import frechet_distance
 from avanet.metrics.intervals import Estimate, bootstrap, mean, proportion
@@ -93,11 +94,15 @@ class Scores:
 
 
 def measure(trained: Mapping[str, Trained], dataset: Dataset) -> Scores:
-    """Every number and picture, the same every time."""
+    """Every number and picture, the same every time.
+
+    The images are drawn from the whole of their split: halves of MNIST's are by other writers.
+    """
     judge = trained["judge"].model
     models = {name: each.model for name, each in trained.items() if name != "judge"}
     split = dataset.splits.get("test", dataset["train"])
-    X, labels = split.read(slice(JUDGED)), split.labels[:JUDGED]
+    judged = some(split, JUDGED)
+    X, labels = judged.read(slice(None)), judged.labels
     accuracy = proportion(judge.predict(X) == labels)
     return Scores(trained, accuracy, samples_of(models, judge, X, dataset),
                   errors_of(models, judge, X, labels, dataset["train"]),
@@ -133,7 +138,7 @@ def samples_of(models: Mapping[str, Any], judge, X: np.ndarray, dataset: Dataset
         worst = int(np.argmin(shares))
         found[name] = Samples(distance(judge.features(x)), proportion(hits), (worst, shares[worst]))
     found["training images"] = Samples(
-        distance(judge.features(dataset["train"].read(slice(JUDGED)))))
+        distance(judge.features(some(dataset["train"], JUDGED).read(slice(None)))))
     return found
 
 
@@ -142,7 +147,8 @@ def errors_of(models: Mapping[str, Any], judge, X: np.ndarray, labels: np.ndarra
     """Of every model that reconstructs; then of the mean training image, and of other images."""
     made = {name: model.reconstruct(X) for name, model in models.items()
             if hasattr(model, "reconstruct")}
-    made["the mean image"] = np.broadcast_to(train.read(slice(CODED)).mean(axis=0), X.shape)
+    average = some(train, CODED).read(slice(None)).mean(axis=0)
+    made["the mean image"] = np.broadcast_to(average, X.shape)
     made["another image"] = X[np.random.default_rng(0).permutation(len(X))]
     return {name: (mean(squared_error(X, x)), proportion(judge.predict(x) == labels))
             for name, x in made.items()}
@@ -153,8 +159,9 @@ def errors_of(models: Mapping[str, Any], judge, X: np.ndarray, labels: np.ndarra
 def codes_of(model: AAE, split: Split) -> Codes:
     """The codes of an adversarial autoencoder, and true samples of its prior as large."""
     c, rng = model.config, np.random.default_rng(0)
-    labels = split.labels[:CODED]
-    z = model.encode(split.read(slice(CODED)))[0]
+    coded = some(split, CODED)
+    labels = coded.labels
+    z = model.encode(coded.read(slice(None)))[0]
     found, components = as_normal(z, model)
     named = labels if c.labels else None
     true = [as_normal(model.prior(len(z), rng, named), model) for _ in range(DRAWS)]

@@ -97,6 +97,15 @@ def test_codes_that_are_of_the_prior_pass_and_others_do_not(settings):
     assert codes_of(model, split).found.distance.max() > 2 * high[-1].max()
 
 
+def test_images_are_drawn_from_the_whole_of_their_split(monkeypatch):
+    """The halves of a set may differ, as those of MNIST's test images do."""
+    monkeypatch.setattr(variants_scores, "CODED", 50)
+    labels = np.repeat([0, 1], 100)
+    split = Split(np.tile(labels[:, None, None], (1, 4, 4)).astype(np.float32), labels)
+    codes = codes_of(AAE(latent=2, hidden=3).start((4, 4, 1)), split)
+    assert len(codes.labels) == codes.count == 50 and 10 < codes.labels.sum() < 40
+
+
 def test_claims_hold_or_fail_by_the_numbers():
     near, far = Estimate(1, 0.9, 1.1), Estimate(9, 8, 10)
     much, little = Estimate(0.95, 0.89, 0.99), Estimate(0.85, 0.8, 0.95)
