@@ -86,7 +86,8 @@ def _told(records) -> Iterator[str]:
     """What each player lowers, and its largest derivative by a weight."""
     for key, record in records.items():
         if record["objective"] is None:
-            yield f"The {key}'s gradient is zero here, or at the corner of a ReLU: no derivative."
+            yield (f"The {key}'s gradient is zero here or lost in rounding, or at the corner of a "
+                   "ReLU: no derivative.")
             continue
         a, b = ([v for layer in record[part] for v in flat(list(layer.values()))]
                 for part in ("gradient", "numerical"))

@@ -202,7 +202,7 @@ function modelObjective(p) {
             ? h("span", {class: "bad"}, "↑ it rose: the step was too long") : "it stayed"),
       h("p", {class: "kicker"}, "The fewest reported losses whose derivatives add up to the gradient; "
         + "largest difference from the numerical derivative: ", num(`${path}.agrees`))]
-      : h("p", {}, "No sum of these has the gradient that was taken, or the gradient is zero."),
+      : h("p", {}, "No sum of these has the gradient that was taken, or it is zero or lost in rounding."),
   ];
 }
 function modelPanel() {

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
-from itertools import combinations
 from typing import Any, cast
 
 import numpy as np
@@ -25,13 +24,11 @@ from avanet.models.base import Model
 from avanet.nn import BatchNorm, Dense, Sequential
 from avanet.nn.layers import Layer
 from avanet.nn.losses import LOSSES
+from avanet.step.lowered import Slopes, lowered
 from avanet.step.tracing import Event, Trace, _data, traced_network
 
-STEP = 1e-5      # of the central differences
-FITS = 1e-6      # how near a sum of losses must come to a gradient, relative to it
-AS_WELL = 10     # times the least distance: what differences of floating-point numbers leave open
-LARGEST_SUM = 3  # losses that are tried together
-CHECKED = 128    # weights of a network whose derivatives are taken numerically, if it has more
+STEP = 1e-5    # of the central differences
+CHECKED = 128  # weights of a network whose derivatives are taken numerically, if it has more
 
 
 def trace_model(model: Model, X, labels=None, steps: int | None = None,
@@ -159,21 +156,23 @@ class _Recorder:
 
     def _applied(self, plain: Callable) -> Callable:
         def apply(*players):
+            records, gradients = {}, {}
             for player in players:
                 network, optimiser = self.players[player], self.model.optimisers_[player]
                 before, gradient = network.params.copy(), network.grads.copy()
                 slots = optimiser.state()
                 plain(self.model, player)
-                after = network.params.copy()
                 times = sum(record["player"] == player for record in self.records.values())
                 self.emit(Event("apply", player, type(optimiser).__name__))
-                self.records[player if not times else f"{player}-{times + 1}"] = {
+                gradients[player] = gradient
+                records[player] = self.records[
+                    player if not times else f"{player}-{times + 1}"] = {
                     "player": player,
                     **{key: _data(_parts(network, value)) for key, value in (
-                        ("before", before), ("after", after), ("gradient", gradient))},
-                    "optimiser": self._optimiser(player, optimiser, slots),
-                    **self._judged(player, gradient, after),
-                }
+                        ("before", before), ("after", network.params), ("gradient", gradient))},
+                    "optimiser": self._optimiser(player, optimiser, slots)}
+            for player, judgement in self._judged(gradients).items():
+                records[player] |= judgement
             self.phases = []
         return apply
 
@@ -192,38 +191,53 @@ class _Recorder:
 
     # Numerical derivatives ----------------------------------------------------------------------
 
-    def _judged(self, player: str, gradient: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-        """The losses before and after, the player's objective, and its numerical derivative."""
-        at = self.phases[-1].params[player] if self.phases else None
-        if at is None:
-            return {"losses": {}, "objective": None, "numerical": None, "agrees": None,
-                    "checked": 0}
+    def _judged(self, gradients: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+        """Of each player that has stepped: the losses before and after, its objective, and that
+        objective's numerical derivative."""
+        if not self.phases:
+            return {player: {"losses": {}, "objective": None, "numerical": None, "agrees": None,
+                             "checked": 0} for player in gradients}
         before = {name: value for phase in self.phases for name, value in phase.losses.items()}
-        chosen = _chosen(self.players[player])
-        slopes = {name: np.zeros(len(chosen)) for name in before}
+        afters = {player: self.players[player].params.copy() for player in gradients}
         with self._aside():
-            moved = self._losses(player, after)
-            for j, k in enumerate(chosen):
-                ends = []
-                for sign in (1, -1):
-                    point = at.copy()
-                    point[k] += sign * STEP
-                    ends.append(self._losses(player, point))
-                for name, slope in slopes.items():
-                    slope[j] = (ends[0][name] - ends[1][name]) / (2 * STEP)
-        weights = sum_of(gradient[chosen], slopes, player)
-        found = bool(weights)
-        numerical = np.full(len(at), None)
+            moved = {player: self._losses(player, after) for player, after in afters.items()}
+            slopes = {player: self._slopes(player, gradient, before)
+                      for player, gradient in gradients.items()}
+        weights = lowered(slopes)
+        return {player: self._judgement(player, slopes[player], weights[player], before,
+                                        moved[player]) for player in gradients}
+
+    def _slopes(self, player: str, gradient: np.ndarray, losses: Mapping[str, float]) -> Slopes:
+        """Central differences of every loss by the chosen weights."""
+        at, chosen = self.phases[-1].params[player], _chosen(self.players[player])
+        slopes = {name: np.zeros(len(chosen)) for name in losses}
+        for j, k in enumerate(chosen):
+            ends = []
+            for sign in (1, -1):
+                point = at.copy()
+                point[k] += sign * STEP
+                ends.append(self._losses(player, point))
+            for name, slope in slopes.items():
+                slope[j] = (ends[0][name] - ends[1][name]) / (2 * STEP)
+        largest = max(map(abs, losses.values()), default=0.0)
+        rounding = np.finfo(float).eps * largest / STEP * math.sqrt(len(chosen))
+        return Slopes(gradient[chosen], slopes, rounding)
+
+    def _judgement(self, player: str, slopes: Slopes, weights: Mapping[str, float],
+                   before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
+        network = self.players[player]
+        chosen, found = _chosen(network), bool(weights)
+        numerical = np.full(network.params.size, None)
         if found:
-            numerical[chosen] = sum(w * slopes[name] for name, w in weights.items())
+            numerical[chosen] = slopes.sum(weights)
+        total = lambda losses: float(sum(w * losses[name] for name, w in weights.items()))
         return {
-            "losses": {name: [before[name], moved[name]] for name in before},
-            "objective": {"weights": weights,
-                          "before": float(sum(w * before[name] for name, w in weights.items())),
-                          "after": float(sum(w * moved[name] for name, w in weights.items()))}
+            "losses": {name: [before[name], after[name]] for name in before},
+            "objective": {"weights": weights, "before": total(before), "after": total(after)}
             if found else None,
-            "numerical": _data(_parts(self.players[player], numerical)) if found else None,
-            "agrees": float(np.abs(numerical[chosen] - gradient[chosen]).max()) if found else None,
+            "numerical": _data(_parts(network, numerical)) if found else None,
+            "agrees": float(np.abs(slopes.sum(weights) - slopes.gradient).max())
+            if found else None,
             "checked": len(chosen),
         }
 
@@ -293,37 +307,6 @@ def _chosen(network: Sequential) -> np.ndarray:
                  if isinstance(layer, wanted) and layer.shapes()]
         chosen += [np.arange(size)[part] for part in parts[-1:]]
     return np.unique(np.concatenate(chosen))
-
-
-def sum_of(gradient: np.ndarray, slopes: Mapping[str, np.ndarray],
-           player: str) -> dict[str, float]:
-    """The fewest losses, with their weights, whose derivatives add up to a gradient.
-
-    The loss that is named like the player is tried first; weights are found by least squares, and
-    written with the fewest digits. "Fewest" counts what fits as well as anything that was tried:
-    within `AS_WELL` of the best. Empty if no sum of up to `LARGEST_SUM` losses fits, or the
-    gradient is zero.
-    """
-    moving = sorted((name for name, slope in slopes.items() if slope.any()),
-                    key=lambda name: name != player)
-    fits = []
-    for count in range(1, LARGEST_SUM + 1):
-        for names in combinations(moving, count):
-            columns = np.stack([slopes[name] for name in names], axis=1)
-            weights = np.linalg.lstsq(columns, gradient, rcond=None)[0]
-            off = float(np.linalg.norm(columns @ weights - gradient))
-            fits.append((off, names, columns, weights))
-    if not gradient.any() or not fits:
-        return {}
-    least = min(off for off, *_ in fits)
-    off, names, columns, weights = next(fit for fit in fits if fit[0] <= AS_WELL * least)
-    if off > FITS * np.linalg.norm(gradient):
-        return {}
-    rounded = ([float(f"{w:.{digits}g}") for w in weights] for digits in range(1, 7))
-    short = next((some for some in rounded
-                  if np.linalg.norm(columns @ some - gradient) <= AS_WELL * least),
-                 weights.tolist())
-    return dict(zip(names, short))
 
 
 @contextmanager

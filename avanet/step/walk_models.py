@@ -355,7 +355,8 @@ def _no_derivative(record) -> str:
         return ("the gradient is zero here, so that nothing moves: its units are off (ReLU) or "
                 "dropped; another --seed or a wider --net shows more")
     return ("no sum of the reported losses has this gradient: a unit that sits at the corner of "
-            "its ReLU has no derivative; another --seed shows one")
+            "its ReLU has no derivative, and a very small one is lost in rounding; another --seed "
+            "shows one")
 
 
 def flat(values) -> list[float]:

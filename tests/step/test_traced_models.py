@@ -10,7 +10,7 @@ from avanet.errors import InputError
 from avanet.models import model_class, survey_vae
 from avanet.nn import losses
 from avanet.step import models, trace
-from avanet.step.models import make_batch, sum_of, trace_model
+from avanet.step.models import make_batch, trace_model
 from avanet.step.page import notebook_html, page, view
 from avanet.step.scenes import Ask, number
 from avanet.step.small import grid, reduced_images, small_batched
@@ -98,15 +98,6 @@ def test_a_wrong_gradient_is_not_explained_away():
     model = Wrong(random_state=1, dtype="float64", **right.settings)
     players = trace_model(model, X, steps=1).steps[0]["players"]
     assert players["decoder"]["objective"] is None and players["encoder"]["objective"]
-
-
-def test_the_fewest_losses_with_their_weights():
-    a, b, c = np.random.default_rng(0).standard_normal((3, 9))
-    slopes = {"a": a, "b": b, "c": c, "none": 0 * a}
-    assert sum_of(0.5 * b, slopes, "me") == {"b": 0.5}
-    assert sum_of(a - 2 * c, slopes, "me") == {"a": 1.0, "c": -2.0}
-    assert sum_of(a, slopes | {"me": a}, "me") == {"me": 1.0}
-    assert sum_of(0 * a, slopes, "me") == {} == sum_of(np.arange(9.0), slopes, "me")
 
 
 def test_losses_are_told_with_their_terms():
@@ -199,6 +190,9 @@ def test_algorithms_that_follow_each_other_are_both_walked(monkeypatch):
     assert first == {"stage 1", "stage 2", "stage 3", "code", "classifier"}
     assert second == {"discriminator", "discriminator-2", "decoder"}
     assert traced.players() == [*traced.steps[0]["players"], *traced.steps[1]["players"]]
+    for name, record in traced.steps[0]["players"].items():
+        assert record["objective"]["weights"] == {"categorical": 1} | (
+            {"kl": 0.01} if name != "classifier" else {})
     decoder = traced.steps[1]["players"]["decoder"]
     assert decoder["objective"]["weights"] == {
         "reconstruction": 1, "adversarial": 0.005, "latent": 0.1}
