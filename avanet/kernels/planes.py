@@ -4,18 +4,21 @@ The channels of an image are laid out as planes: the rows of each one after the 
 pixels apart, in zeros. A step of the kernel to the right is then a shift of all the plane by one, a
 step down by `pitch`. With x_t the plane of x that belongs to t = (channel, row, column), shifted,
 
-    y_f = sum over t of w_f(t) x_t,    w_f(t) += <y_f, x_t>
+    y_f = b_f + sum over t of w_f(t) x_t,    w_f(t) += <y_f, x_t>
 
-are a convolution and its derivative: sums and products of vectors of all pixels of an image. What
-lies between the end of a row of y and the next is computed for nothing.
+are a convolution and its derivative: sums and products of vectors of all pixels of an image, or of
+several small ones below each other. What lies between rows and images of y is computed for nothing.
 
 Four planes of y and three shifts at a time keep twelve weights, or twelve sums, in registers;
 `PIECE` pixels at a time keep y in the innermost cache.
 
-Images x, y are (N, H, W, C). `planes` and `sums`, of x and of y, are workspaces (C, pixels) that
-`Layout` measures. Pixel (i, j) of x lies in its plane at i pitch + j + `before`. `w` : (F, T) and
-`shifts` : (T,) have a multiple of three columns; F may be more than the channels of y. All arrays
-are contiguous, of one dtype but for the shifts.
+Images x, y are (N, H, W, C). `planes` and `sums`, of x and of y, are workspaces (C, pixels) for
+`group` images each; pixel (i, j) of image n lies at n step + i pitch + j there, in `planes` behind
+`before`. `place` is (before, pitch, step, group, shifts). w : (F, T), b : (F,) and shifts : (T,)
+have a multiple of three columns; F may be more than the channels of y. All arrays are contiguous,
+of one dtype but for the shifts.
+
+Indices are unsigned where the compiler would else allow for those that count from the end.
 """
 
 import numpy as np
@@ -26,53 +29,65 @@ PIECE = 512
 
 
 @jit
-def correlate(x, before, pitch, shifts, w, planes, sums, y):
+def correlate(x, place, w, b, planes, sums, y):
+    before, pitch, step, group, shifts = place
+    height, images = y.shape[1], len(x)
     planes[:] = 0
-    for n in range(len(x)):
-        to_planes(x[n], before, pitch, planes)
-        sums[:] = 0
-        for start in range(0, sums.shape[1], PIECE):
-            add_shifted(planes.reshape(-1), shifts, w, start, sums)
-        from_planes(sums, pitch, y[n])
+    for first in range(0, images, group):
+        count = min(group, images - first)
+        for n in range(count):
+            to_planes(x[first + n], before + n * step, pitch, planes)
+        pixels = (count - 1) * step + height * pitch
+        for start in range(0, pixels, PIECE):
+            stop = min(start + PIECE, sums.shape[1])
+            for f in range(len(sums)):
+                sums[f, start:stop] = b[f]
+            add_shifted(planes.reshape(-1), shifts, w, start, stop, sums)
+        for n in range(count):
+            from_planes(sums, n * step, pitch, y[first + n])
 
 
 @jit
-def add_products(x, before, pitch, shifts, y, planes, sums, w):
+def add_products(x, place, y, planes, sums, w):
+    before, pitch, step, group, shifts = place
+    height, images = y.shape[1], len(x)
     planes[:] = 0
-    sums[:] = 0
-    for n in range(len(x)):
-        to_planes(x[n], before, pitch, planes)
-        to_planes(y[n], 0, pitch, sums)
-        for start in range(0, sums.shape[1], PIECE):
-            add_dots(planes.reshape(-1), shifts, sums, start, w)
+    for first in range(0, images, group):
+        count = min(group, images - first)
+        sums[:] = 0
+        for n in range(count):
+            to_planes(x[first + n], before + n * step, pitch, planes)
+            to_planes(y[first + n], n * step, pitch, sums)
+        pixels = (count - 1) * step + height * pitch
+        for start in range(0, pixels, PIECE):
+            add_dots(planes.reshape(-1), shifts, sums, start, min(start + PIECE, sums.shape[1]), w)
 
 
 @jit_inner
-def to_planes(image, before, pitch, planes):
-    """As many rows as the planes have place for."""
+def to_planes(image, start, pitch, planes):
     height, width, depth = image.shape
-    for i in range(min(height, (planes.shape[1] - before) // pitch)):
-        start = before + i * pitch
-        for c in range(depth):
-            row = planes[c, start:start + width]
-            for j in range(len(row)):
-                row[j] = image[i, j, c]
-
-
-@jit_inner
-def from_planes(planes, pitch, image):
-    height, width, depth = image.shape
+    pixels, cells, plane = image.reshape(-1), planes.reshape(-1), np.uintp(planes.shape[1])
     for i in range(height):
-        for c in range(depth):
-            row = planes[c, i * pitch:i * pitch + width]
-            for j in range(len(row)):
-                image[i, j, c] = row[j]
+        source, to = np.uintp(i * width * depth), np.uintp(start + i * pitch)
+        for c in range(np.uintp(depth)):
+            for j in range(np.uintp(width)):
+                cells[to + c * plane + j] = pixels[source + j * np.uintp(depth) + c]
 
 
 @jit_inner
-def add_shifted(x, shifts, w, start, y):
-    """y_f += sum over t of w_f(t) x_t, for a piece from `start` on."""
-    stop = min(start + PIECE, y.shape[1])
+def from_planes(planes, start, pitch, image):
+    height, width, depth = image.shape
+    pixels, cells, plane = image.reshape(-1), planes.reshape(-1), np.uintp(planes.shape[1])
+    for i in range(height):
+        to, source = np.uintp(i * width * depth), np.uintp(start + i * pitch)
+        for c in range(np.uintp(depth)):
+            for j in range(np.uintp(width)):
+                pixels[to + j * np.uintp(depth) + c] = cells[source + c * plane + j]
+
+
+@jit_inner
+def add_shifted(x, shifts, w, start, stop, y):
+    """y_f += sum over t of w_f(t) x_t, from pixel `start` to `stop`."""
     fours = len(y) - len(y) % 4
     for f in range(0, fours, 4):
         y0, y1 = y[f, start:stop], y[f + 1, start:stop]
@@ -98,9 +113,8 @@ def add_shifted(x, shifts, w, start, y):
 
 
 @jit_inner
-def add_dots(x, shifts, y, start, w):
-    """w_f(t) += <y_f, x_t> over a piece from `start` on."""
-    stop = min(start + PIECE, y.shape[1])
+def add_dots(x, shifts, y, start, stop, w):
+    """w_f(t) += <y_f, x_t> from pixel `start` to `stop`."""
     fours = len(y) - len(y) % 4
     for f in range(0, fours, 4):
         y0, y1 = y[f, start:stop], y[f + 1, start:stop]
@@ -140,34 +154,33 @@ def add_dots(x, shifts, y, start, w):
             a[t], a[t + 1], a[t + 2] = a0, a1, a2
 
 
-def correlate_numpy(x, before, pitch, shifts, w, planes, sums, y):
-    """y_f = sum over t of w_f(t) x_t, image by image."""
+def correlate_numpy(x, place, w, b, planes, sums, y):
+    """y_f = b_f + sum over t of w_f(t) x_t, image by image."""
     for image, result in zip(x, y):
-        sums[:] = w @ _shifted(image, before, pitch, shifts, planes, sums)
-        result[:] = _rows(sums, 0, pitch, result)
+        sums[:] = w @ _shifted(image, place, planes, sums) + b[:, None]
+        result[:] = _rows(sums, 0, place[1], result)
 
 
-def add_products_numpy(x, before, pitch, shifts, y, planes, sums, w):
+def add_products_numpy(x, place, y, planes, sums, w):
     """w_f(t) += <y_f, x_t>, summed over all images."""
     for image, result in zip(x, y):
         sums[:] = 0
-        _rows(sums, 0, pitch, result)[:] = result
-        w += sums @ _shifted(image, before, pitch, shifts, planes, sums).T
+        _rows(sums, 0, place[1], result)[:] = result
+        w += sums @ _shifted(image, place, planes, sums).T
 
 
-def _shifted(image, before, pitch, shifts, planes, sums):
+def _shifted(image, place, planes, sums):
     """All x_t of an image, (T, pixels)."""
+    before, pitch, _, _, shifts = place
     planes[:] = 0
-    rows = _rows(planes, before, pitch, image)
-    rows[:] = image[:len(rows)]
+    _rows(planes, before, pitch, image)[:] = image
     return planes.reshape(-1)[shifts[:, None] + np.arange(sums.shape[1])]
 
 
-def _rows(planes, before, pitch, image):
-    """The place of an image in its planes, (rows, W, C)."""
+def _rows(planes, start, pitch, image):
+    """The place of an image in its planes, (H, W, C)."""
     height, width, depth = image.shape
-    height = min(height, (planes.shape[1] - before) // pitch)
-    lines = planes[:depth, before:before + height * pitch].reshape(depth, height, pitch)
+    lines = planes[:depth, start:start + height * pitch].reshape(depth, height, pitch)
     return lines[:, :, :width].transpose(1, 2, 0)
 
 

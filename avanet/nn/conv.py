@@ -4,8 +4,8 @@ Images are (N, H, W, C), channels last. A kernel W : (kh, kw, C, F) is read as a
 rows, a patch of an image as a row of the same length. Three functions do all the work, and each
 layer is two of them turned around:
 
-- `correlate`: y = P(x) W, P(x) the matrix of the patches of x,
-- `spread`, its adjoint: x = P^T(y W^T), each patch added to where it lies,
+- `correlate`: y = P(x) W + b, P(x) the matrix of the patches of x,
+- `spread`, its adjoint but for b: x = P^T(y W^T) + b, each patch added to where it lies,
 - `add_products`: dW += P(x)^T y, the derivative of <P(x) W, y> by W.
 
 P(x) is never held as a whole: its blocks pass through one workspace of a thread, small enough to
@@ -38,26 +38,30 @@ Start = Callable[..., np.ndarray]
 PATCHES = Workspace()
 
 
-def correlate(x: np.ndarray, W: np.ndarray, patches: Patches) -> np.ndarray:
-    """y = P(x) W.   x : (N, H, W, C), W : (kh, kw, C, F), y : (N, *grid, F)."""
+def correlate(x: np.ndarray, W: np.ndarray, patches: Patches,
+              b: np.ndarray | None = None) -> np.ndarray:
+    """y = P(x) W + b.   x : (N, H, W, C), W : (kh, kw, C, F), b : (F,), y : (N, *grid, F)."""
     if planes.suited(W, patches):
-        return planes.correlate(x, W, patches)
+        return planes.correlate(x, W, patches, b)
     x, matrix = np.ascontiguousarray(x), W.reshape(-1, W.shape[-1])
     y = empty((len(x), *patches.grid, W.shape[-1]), x.dtype)
     gather, rows = _kernel("gather", x.dtype), y.reshape(-1, W.shape[-1])
     for first, part, columns in _blocks(len(x), len(matrix), patches, x.dtype):
         gather(x, patches, first, columns)
         multiply(columns, matrix, rows[part])
+        if b is not None:
+            rows[part] += b
     return y
 
 
-def spread(y: np.ndarray, W: np.ndarray, patches: Patches, size: Pair) -> np.ndarray:
-    """x = P^T(y W^T), images of that size.   y : (N, *grid, F), x : (N, *size, C)."""
+def spread(y: np.ndarray, W: np.ndarray, patches: Patches, size: Pair,
+           b: np.ndarray | None = None) -> np.ndarray:
+    """x = P^T(y W^T) + b, images of that size.   y : (N, *grid, F), b : (C,), x : (N, *size, C)."""
     if planes.suited(W, patches):
-        return planes.spread(y, W, patches, size)
+        return planes.spread(y, W, patches, size, b)
     matrix, rows = W.reshape(-1, W.shape[-1]), np.ascontiguousarray(y).reshape(-1, W.shape[-1])
     x = empty((len(y), *size, W.shape[2]), y.dtype)
-    x[...] = 0
+    x[...] = 0 if b is None else b
     scatter = _kernel("scatter", x.dtype)
     for first, part, columns in _blocks(len(x), len(matrix), patches, x.dtype):
         multiply(rows[part], matrix.T, columns)
@@ -138,11 +142,8 @@ class Convolution(Layer):
         """(pixels of padding before the image, size of the output), each (rows, columns)."""
         raise TypeError(f"{type(self).__name__} defines no output size")
 
-    def _shifted(self, y: np.ndarray) -> np.ndarray:
-        """y + b, in place."""
-        if self.biases is not None:
-            y += self.b
-        return y
+    def _bias(self) -> np.ndarray | None:
+        return None if self.biases is None else self.b
 
     def _add_bias(self, dy: np.ndarray) -> None:
         if self.biases is not None:
@@ -193,7 +194,7 @@ class Conv2D(Convolution):
         return Patches(self.size, self.stride, before, grid)
 
     def forward(self, x):
-        return self._shifted(correlate(x, self.W, self._patches(x))), x
+        return correlate(x, self.W, self._patches(x), self._bias()), x
 
     def accumulate(self, dy, x):
         add_products(x, dy, self._patches(x), self.dW)
@@ -265,7 +266,7 @@ class ConvTranspose2D(Convolution):
         return Patches(self.size, self.stride, before, x.shape[1:3]), size
 
     def forward(self, x):
-        return self._shifted(spread(x, self.W, *self._patches(x))), x
+        return spread(x, self.W, *self._patches(x), self._bias()), x
 
     def accumulate(self, dy, x):
         add_products(dy, x, self._patches(x)[0], self.dW)

@@ -4,13 +4,16 @@ For few channels a product of patches and kernel is thin, and gathering the patc
 than multiplying them. See `avanet.kernels.planes` for how it is done instead.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from avanet.nn.memory import Workspace, empty
+from avanet.nn.pieces import in_pieces
 
 CHANNELS = 32  # at most, of either side: products of more columns are as fast
+GROUP = 512    # pixels of small images that are worked on together, about
 WHOLE = 16     # planes are multiples of it, so that vectors leave no rest
 
 Pair = tuple[int, int]
@@ -43,53 +46,86 @@ def suited(W: np.ndarray, patches: Patches) -> bool:
             and all(b < k <= g // 2 for b, k, g in zip(before, size, grid)))
 
 
-def correlate(x: np.ndarray, W: np.ndarray, patches: Patches) -> np.ndarray:
-    """y = P(x) W.   x : (N, H, W, C), W : (kh, kw, C, F), y : (N, *grid, F)."""
-    y = empty((len(x), *patches.grid, W.shape[3]), x.dtype)
-    w, place, planes, sums = _layout(x, W, patches)
+def correlate(x: np.ndarray, W: np.ndarray, patches: Patches,
+              b: np.ndarray | None = None) -> np.ndarray:
+    """y = P(x) W + b.   x : (N, H, W, C), W : (kh, kw, C, F), b : (F,), y : (N, *grid, F)."""
+    def piece(part):
+        work(x[part], layout.place, w, biases, *layout.workspaces(x.dtype), y[part])
+
+    layout = _layout(x.shape[1:3], W.shape, patches)
+    x, y = np.ascontiguousarray(x), empty((len(x), *patches.grid, W.shape[3]), x.dtype)
+    w, biases = layout.weights(x.dtype), np.zeros(layout.sums[0], x.dtype)
     w[:W.shape[3], :W[..., 0].size] = _by_channel(W).reshape(W.shape[3], -1)
-    _kernel("correlate", x.dtype)(np.ascontiguousarray(x), *place, w, planes, sums, y)
+    biases[:W.shape[3]] = 0 if b is None else b
+    work = _kernel("correlate", x.dtype)
+    in_pieces(piece, len(x), W.size * y[..., 0].size)
     return y
 
 
-def spread(y: np.ndarray, W: np.ndarray, patches: Patches, size: Pair) -> np.ndarray:
-    """x = P^T(y W^T), images of that size: the correlation of y with the kernel turned around."""
+def spread(y: np.ndarray, W: np.ndarray, patches: Patches, size: Pair,
+           b: np.ndarray | None = None) -> np.ndarray:
+    """x = P^T(y W^T) + b, images of that size: a correlation with the kernel turned around."""
     before = patches.size[0] - 1 - patches.before[0], patches.size[1] - 1 - patches.before[1]
     return correlate(y, W[::-1, ::-1].transpose(0, 1, 3, 2),
-                     Patches(patches.size, patches.stride, before, size))
+                     Patches(patches.size, patches.stride, before, size), b)
 
 
 def add_products(x: np.ndarray, y: np.ndarray, patches: Patches, dW: np.ndarray) -> None:
     """dW += P(x)^T y.   x : (N, H, W, C), y : (N, *grid, F), dW : (kh, kw, C, F)."""
-    w, place, planes, sums = _layout(x, dW, patches)
-    _kernel("add_products", x.dtype)(
-        np.ascontiguousarray(x), *place, np.ascontiguousarray(y), planes, sums, w)
-    total = _by_channel(dW)
-    total += w[:len(total), :total[0].size].reshape(total.shape)
+    def piece(part):
+        w = layout.weights(x.dtype)
+        work(x[part], layout.place, y[part], *layout.workspaces(x.dtype), w)
+        return w
+
+    layout = _layout(x.shape[1:3], dW.shape, patches)
+    x, y, total = np.ascontiguousarray(x), np.ascontiguousarray(y), _by_channel(dW)
+    work = _kernel("add_products", x.dtype)
+    for w in in_pieces(piece, len(x), dW.size * y[..., 0].size):
+        total += w[:len(total), :total[0].size].reshape(total.shape)
+
+
+class Layout(NamedTuple):
+    """What the kernels take besides images: places in the planes, and the shapes of arrays."""
+
+    place: tuple[int, int, int, int, np.ndarray]
+    planes: Pair
+    sums: Pair
+
+    def weights(self, dtype) -> np.ndarray:
+        """Zeros for the weights, one for each shift."""
+        return np.zeros((self.sums[0], len(self.place[-1])), dtype)
+
+    def workspaces(self, dtype) -> tuple[np.ndarray, np.ndarray]:
+        """Planes of x and of y."""
+        return PLANES.take(self.planes, dtype), SUMS.take(self.sums, dtype)
+
+
+@lru_cache(1024)
+def _layout(image: Pair, kernel: tuple[int, int, int, int], patches: Patches) -> Layout:
+    """Planes for images (H, W) and kernels (kh, kw, C, F).
+
+    One pitch serves x and y. What is padding at the end of a row is so at the start of the next
+    one, too, and below an image above the next one. Three shifts a time leave no rest; nor do three
+    planes of y, filled up to four.
+    """
+    (kh, kw, depth, channels), (top, left), grid = kernel, patches.before, patches.grid
+    bottom, right = (g + k - 1 - b - m for g, k, b, m in zip(
+        grid, kernel, patches.before, image))
+    pitch = image[1] + max(left, right)
+    step = (image[0] + max(top, bottom)) * pitch
+    group = max(1, GROUP // step)
+    pixels = _whole((group - 1) * step + grid[0] * pitch, WHOLE)
+    plane = _whole(pixels + (kh - 1 + max(0, -bottom)) * pitch + kw, WHOLE)
+    c, a, b = np.ogrid[:depth, :kh, :kw]
+    shifts = np.zeros(_whole(depth * kh * kw, 3), np.int64)
+    shifts[:depth * kh * kw] = (c * plane + a * pitch + b).ravel()
+    return Layout((top * pitch + left, pitch, step, group, shifts),
+                  (depth, plane), (channels + (channels % 4 == 3), pixels))
 
 
 def _by_channel(W):
     """(F, C, kh, kw), a view."""
     return W.transpose(3, 2, 0, 1)
-
-
-def _layout(x, W, patches):
-    """What the kernels take: zeros for the weights, (before, pitch, shifts), planes and sums.
-
-    One pitch serves x and y, the padding on the left of a row also as that on the right of the one
-    above. Three shifts a time leave no rest; nor do three planes of y, filled up to four.
-    """
-    (kh, kw), _, (top, left), (rows, cols) = patches
-    _, _, depth, channels = W.shape
-    pitch = x.shape[2] + max(left, cols + kw - 1 - left - x.shape[2])
-    pixels = _whole(rows * pitch, WHOLE)
-    plane = _whole(pixels + (kh - 1) * pitch + kw, WHOLE)
-    c, a, b = np.ogrid[:depth, :kh, :kw]
-    shifts = np.zeros(_whole(depth * kh * kw, 3), np.int64)
-    shifts[:depth * kh * kw] = (c * plane + a * pitch + b).ravel()
-    padded = channels + (channels % 4 == 3)
-    return (np.zeros((padded, len(shifts)), x.dtype), (top * pitch + left, pitch, shifts),
-            PLANES.take((depth, plane), x.dtype), SUMS.take((padded, pixels), x.dtype))
 
 
 def _whole(n: int, unit: int) -> int:

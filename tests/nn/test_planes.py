@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layer_checks import check, draw, keeps_float32, network_of, plant, strides_do_not_matter
 
-from avanet.nn import Conv2D, ConvTranspose2D, conv, planes
+from avanet.nn import Conv2D, ConvTranspose2D, conv, pieces, planes
 from avanet.nn.gradcheck import check_layer
 from avanet.nn.planes import Patches
 
@@ -33,18 +33,19 @@ def geometries(draw_):
 
 
 @settings(deadline=None, max_examples=60)
-@given(geometries(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 9),
+@given(geometries(), st.integers(1, 20), st.integers(1, 3), st.integers(1, 9),
        st.sampled_from([np.float32, np.float64, np.complex128]))
 def test_planes_give_what_patches_give(geometry, images, depth, channels, dtype):
     size, patches = geometry
     x, y = draw(images, *size, depth), draw(images, *patches.grid, channels, seed=1)
     W, total = (draw(*patches.size, depth, channels, seed=seed) for seed in (2, 3))
-    x, y, W, total = (a.astype(dtype) * (1 + 1j if dtype == np.complex128 else 1)
-                      for a in (x, y, W, total))
+    b, c = draw(channels, seed=4), draw(depth, seed=5)
+    x, y, W, total, b, c = (a.astype(dtype) * (1 + 1j if dtype == np.complex128 else 1)
+                            for a in (x, y, W, total, b, c))
     results = []
     for way, sums in ((planes, total.copy()), (_by_patches(), total)):
         way.add_products(x, y, patches, sums)
-        results.append((way.correlate(x, W, patches), way.spread(y, W, patches, size), sums))
+        results.append((way.correlate(x, W, patches, b), way.spread(y, W, patches, size, c), sums))
     for ours, theirs in zip(*results):
         assert ours.dtype == dtype and ours.shape == theirs.shape
         close = 1e-4 if dtype == np.float32 else 1e-12
@@ -109,6 +110,19 @@ def test_planted_errors_are_caught(layer, method, target, monkeypatch):
 def test_float32_and_strides(layer):
     keeps_float32(layer, SHAPE)
     strides_do_not_matter(layer, SHAPE)
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, W = rng.random((64, 28, 28, 16), np.float32), rng.random((5, 5, 16, 16), np.float32)
+    patches, results = Patches((5, 5), (1, 1), (2, 2), (28, 28)), []
+    for threads in (1, 2):
+        monkeypatch.setattr(pieces, "_threads", lambda: threads)
+        y, dW = planes.correlate(x, W, patches), np.zeros_like(W)
+        planes.add_products(x, y, patches, dW)
+        results.append((y, dW))
+    for one, two in zip(*results):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_the_workspaces_are_used_again():
