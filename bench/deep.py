@@ -73,6 +73,9 @@ SHAPES = (
     Shape("overview-vae", 128, 16, up(128, 64, 4, 2, 1)),
     Shape("overview-vae", 128, 32, up(64, 3, 4, 2, 1)),
     Shape("overview-vae", 128, 64, conv(3, 3, 5, 1, 2)),
+    Shape("lapgan", 128, 28, conv(16, 16, 5, 1, 2)),
+    Shape("savae", 128, 28, conv(8, 8, 3, 1, 1)),
+    Shape("savae", 128, 7, conv(32, 32, 3, 1, 1)),
     Shape("3x3", 128, 28, conv(32, 32, 3, 1, 1)),
     Shape("3x3", 128, 14, conv(64, 64, 3, 1, 1)),
 )
