@@ -8,7 +8,7 @@ products should have one thread for that (`OPENBLAS_NUM_THREADS=1`, which the co
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Any
 
@@ -49,6 +49,7 @@ def in_pieces(work: Callable[[slice], Any], length: int, cost: int) -> list[Any]
         _pools[threads] = ThreadPoolExecutor(threads, "avanet", _begin)
     # a context each: NumPy's errstate is part of it
     running = [_pools[threads].submit(copy_context().run, work, part) for part in parts]
+    wait(running)  # where one raises, none goes on writing behind the caller's back
     return [piece.result() for piece in running]
 
 

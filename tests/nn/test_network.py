@@ -209,11 +209,14 @@ def test_the_watch_sees_promotion():
 @pytest.mark.parametrize("activation", [cls() for cls in ACTIVATIONS.values()] + [Logistic(.5, .5)],
                          ids=repr)
 def test_layers_do_not_promote(activation):
-    dense = Dense(3, 2)
-    network = Sequential([dense, activation, Dense(2, 2)], np.random.default_rng(0))
-    y, caches = network.forward(unpromoted(np.random.default_rng(1).standard_normal((4, 3))))
+    """Watched within the activation; products are written into arrays of a given type."""
+    x = unpromoted(np.random.default_rng(1).standard_normal((4, 3)))
+    y, cache = activation.forward(x)
+    dx = activation.backward(unpromoted(np.ones((4, 3))), cache)
+    assert y.dtype == dx.dtype == np.float32
+    network = Sequential([Dense(3, 2), activation, Dense(2, 2)], np.random.default_rng(0))
+    y, caches = network.forward(x)
     dx = network.backward(unpromoted(np.ones((4, 2))), caches)
-    assert type(y) is type(dx) is Unpromoted
     assert y.dtype == dx.dtype == network.grads.dtype == np.float32
 
 
