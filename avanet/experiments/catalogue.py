@@ -24,7 +24,7 @@ MINUTES = {
     "survey": (15, 60, 3300),
     "gan-theory": (3, 30, 420),
     "vaegan": (1, 25, 60),
-    "variants": (4, 30, 1400),
+    "variants": (6, 40, 1700),
     "overview": (2, 15, 720),
     "savae": (4, 25, 8300),
 }
