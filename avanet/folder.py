@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from io import FileIO
+from math import isfinite
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +24,12 @@ def _refuse(constant: str):
     raise ValueError(f"{constant} is not JSON")
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse)
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if isfinite(value) else _refuse(number)
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def decode(text: bytes) -> Line | None:

@@ -163,6 +163,13 @@ def test_a_picture_larger_than_the_memory(tmp_path, monkeypatch):
             read()
 
 
+def test_a_number_beyond_every_float(tmp_path):
+    from avanet.experiments.store import RunFolder
+    (tmp_path / "run.json").write_text('{"protocol": {}, "environment": {"cores": 1e999}}')
+    with pytest.raises(InputError), RunFolder(tmp_path, ("seed",)) as folder:
+        folder.open_run({}, {})
+
+
 def test_names_that_are_no_list(tmp_path):
     np.savez(tmp_path / "x.npz", x_train=np.zeros((1, 2, 2)), class_names=np.array("a"))
     assert read_npz(tmp_path / "x.npz").class_names == ("a",)
