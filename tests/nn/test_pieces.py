@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avanet.nn import pieces
@@ -20,6 +20,7 @@ def threads(request, monkeypatch):
 
 
 @given(st.integers(0, 50), st.integers(0, 10 * ENOUGH))
+@settings(deadline=None)
 def test_the_cuts_make_up_the_whole_and_are_worth_it(length, cost):
     found = in_pieces(lambda part: part, length, cost)
     assert [i for part in found for i in range(length)[part]] == list(range(length))
