@@ -14,7 +14,7 @@ import platform
 import shutil
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -123,13 +123,11 @@ def best_times(runners, how, least: float = 0.05) -> list[float]:
 class Products:
     """Matrix products of given shapes (m, k, n) on arrays of their own, and nothing else.
 
-    NumPy's own threads share each: avanet's leave its BLAS one.
+    `share` is the context in which they are made: of BLAS's threads, which avanet's leave one.
     """
 
-    def __init__(self, shapes, threads: int):
-        import threadpoolctl
-        blas = threadpoolctl.ThreadpoolController().select(internal_api="openblas")
-        self.share = partial(blas.limit, limits=threads)
+    def __init__(self, shapes, share=nullcontext):
+        self.share = share
         rng = np.random.default_rng(0)
         draw = lambda *shape: rng.standard_normal(shape, np.float32)
         self.arrays = [(draw(m, k), draw(k, n), np.empty((m, n), np.float32))
@@ -139,6 +137,12 @@ class Products:
         with self.share():
             for a, b, out in self.arrays:
                 np.matmul(a, b, out=out)
+
+
+def blas():
+    """The library behind NumPy's products, whose threads can be limited."""
+    import threadpoolctl
+    return threadpoolctl.ThreadpoolController().select(internal_api="openblas")
 
 
 def flops(shapes) -> float:
@@ -196,7 +200,7 @@ def measure_conv(shape: Shape, how) -> dict[str, Any]:
                            "difference": difference}
     for what, shapes in zip(("forward", "both"), ours.products()):
         times = best_times([getattr(ours, what), *(getattr(side, what) for side in theirs),
-                            Products(shapes, how.threads)], how)
+                            Products(shapes, partial(blas().limit, limits=how.threads))], how)
         row[what] = figures(times[0], dict(zip(torch_deep.FORMATS, times[1:])), times[-1])
         row[what]["gflops"] = flops(shapes) / 1e9
     return row
@@ -318,7 +322,7 @@ def measure_model(task: Task, how, with_compile: bool) -> dict[str, Any]:
     if with_compile:
         sides["compiled"] = training(model, batch, compiled=True).step
     ours, *theirs, ceiling = best_times(
-        [lambda: model.step(batch), *sides.values(), Products(shapes, how.threads)], how)
+        [lambda: model.step(batch), *sides.values(), Products(shapes, partial(blas().limit, limits=how.threads))], how)
     return {"model": task.model + task.what, "batch": task.batch, "difference": difference,
             "gflops": flops(shapes) / 1e9, **figures(ours, dict(zip(sides, theirs)), ceiling)}
 
@@ -434,7 +438,7 @@ def main(argv=None) -> int:
     """Run the parts; 0 also when a goal is missed, 2 without PyTorch, 1 if the sides differ."""
     options = parse(argv)
     try:
-        import threadpoolctl
+        import threadpoolctl  # noqa: F401
         import torch
     except ImportError as error:
         print(f"{error.name} is not installed: pip install 'avanet[bench]'", file=sys.stderr)
@@ -448,7 +452,7 @@ def main(argv=None) -> int:
         "numpy": np.__version__, "torch": torch.__version__}}
     compiles = can_compile() and not options.no_compile
     try:
-        with threadpoolctl.ThreadpoolController().select(internal_api="openblas").limit(limits=1):
+        with blas().limit(limits=1):
             if "conv" in options.parts:
                 result["conv"] = [measure_conv(shape, options) for shape in SHAPES
                                   if shape.model in options.models]
