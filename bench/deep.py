@@ -321,8 +321,9 @@ def measure_model(task: Task, how, with_compile: bool) -> dict[str, Any]:
         sides["channels last"] = training(model, batch, last=True).step
     if with_compile:
         sides["compiled"] = training(model, batch, compiled=True).step
+    products = Products(shapes, partial(blas().limit, limits=how.threads))
     ours, *theirs, ceiling = best_times(
-        [lambda: model.step(batch), *sides.values(), Products(shapes, partial(blas().limit, limits=how.threads))], how)
+        [lambda: model.step(batch), *sides.values(), products], how)
     return {"model": task.model + task.what, "batch": task.batch, "difference": difference,
             "gflops": flops(shapes) / 1e9, **figures(ours, dict(zip(sides, theirs)), ceiling)}
 

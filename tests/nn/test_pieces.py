@@ -19,6 +19,7 @@ def threads(request, monkeypatch):
     return request.param
 
 
+@settings(deadline=None)  # the first call imports Numba
 @given(st.integers(0, 50), st.integers(0, 10 * ENOUGH))
 @settings(deadline=None)
 def test_the_cuts_make_up_the_whole_and_are_worth_it(length, cost):
