@@ -21,7 +21,6 @@ def threads(request, monkeypatch):
 
 @settings(deadline=None)  # the first call imports Numba
 @given(st.integers(0, 50), st.integers(0, 10 * ENOUGH))
-@settings(deadline=None)
 def test_the_cuts_make_up_the_whole_and_are_worth_it(length, cost):
     found = in_pieces(lambda part: part, length, cost)
     assert [i for part in found for i in range(length)[part]] == list(range(length))
