@@ -46,11 +46,17 @@ def in_pieces(work: Callable[[slice], Any], length: int, cost: int) -> list[Any]
     if threads == 1:
         return [work(part) for part in parts]
     if threads not in _pools:
-        _pools[threads] = ThreadPoolExecutor(threads, "avanet", _begin)
+        _pools[threads] = ThreadPoolExecutor(threads - 1, "avanet", _begin)
     # a context each: NumPy's errstate is part of it
-    running = [_pools[threads].submit(copy_context().run, work, part) for part in parts]
-    wait(running)  # where one raises, none goes on writing behind the caller's back
-    return [piece.result() for piece in running]
+    given = [_pools[threads].submit(copy_context().run, work, part) for part in parts[1:]]
+    try:
+        found = [work(parts[0])]
+        # what no thread has begun, from the last on, is done here
+        own = {k: work(parts[k]) for k in range(count - 1, 0, -1) if given[k - 1].cancel()}
+    finally:
+        # where one raises, none goes on writing behind the caller's back
+        wait([one for one in given if not one.cancelled()])
+    return found + [own[k] if k in own else given[k - 1].result() for k in range(1, count)]
 
 
 def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
