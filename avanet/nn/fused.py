@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from avanet.nn.memory import empty
-from avanet.nn.pieces import A_VALUE, in_pieces
+from avanet.nn.pieces import by_value
 
 LARGE = 1 << 13  # values; fewer are not worth loading a compiled kernel for
 
@@ -25,24 +25,16 @@ def kernel(name: str, x: np.ndarray) -> Callable[..., Any]:
 
 def fused(name: str, x: np.ndarray, *arguments, scalars=()) -> np.ndarray:
     """y, of the shape of x, by `kernel(x, *arguments, *scalars, y)` on flat arrays."""
-    def piece(part):
-        work(*(values[part] for values in inputs), *numbers, to[part])
-
     y = empty(x.shape, x.dtype)
-    work, inputs, to = kernel(name, x), [flat(x), *map(flat, arguments)], flat(y)
-    numbers = [x.real.dtype.type(scalar) for scalar in scalars]
-    in_pieces(piece, x.size, A_VALUE * x.size)
+    by_value(kernel(name, x), [*map(flat, (x, *arguments))],
+             [*map(x.real.dtype.type, scalars)], [flat(y)])
     return y
 
 
 def rowwise(name: str, *tables: np.ndarray, vectors) -> np.ndarray:
     """y, of the tables' shape, by `kernel(*tables, *vectors, y)`: tables (M, n), vectors (n,)."""
-    def piece(part):
-        work(*(values[part] for values in inputs), *vectors, to[part])
-
     y = empty(tables[0].shape, tables[0].dtype)
-    work, inputs, to = kernel(name, y), [rows(table) for table in tables], rows(y)
-    in_pieces(piece, len(to), A_VALUE * y.size)
+    by_value(kernel(name, y), [*map(rows, tables)], vectors, [rows(y)])
     return y
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from avanet.nn.fused import falling, flat, kernel
 from avanet.nn.memory import empty
-from avanet.nn.pieces import A_VALUE, in_pieces
+from avanet.nn.pieces import by_value
 
 
 def half_squared_error(y: np.ndarray, target: np.ndarray):
@@ -39,9 +39,8 @@ def binary_cross_entropy_from_logits(v: np.ndarray, target: np.ndarray):
     """
     _same_shape(v, target)
     dv, share = empty(v.shape, v.dtype), v.real.dtype.type(1 / max(len(v), 1))
-    work, inputs, to = kernel("cross_entropy", v), [*map(flat, (v, falling(v), target))], flat(dv)
-    total = sum(in_pieces(lambda part: work(*(values[part] for values in inputs), share, to[part]),
-                          v.size, A_VALUE * v.size))
+    total = sum(by_value(kernel("cross_entropy", v), [*map(flat, (v, falling(v), target))],
+                         [share], [flat(dv)]))
     return v.dtype.type(total / max(len(v), 1)), dv
 
 

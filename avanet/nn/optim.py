@@ -12,7 +12,7 @@ import numpy as np
 
 from avanet.errors import InputError
 from avanet.nn.network import NonFiniteError
-from avanet.nn.pieces import A_VALUE, in_pieces
+from avanet.nn.pieces import by_value
 
 
 def sgd(params: np.ndarray, grads: np.ndarray, rate: float) -> None:
@@ -65,10 +65,8 @@ class Optimiser:
                                  f"{params.shape}, got {vector.dtype} of shape {vector.shape}")
         from avanet.kernels.optimisers import OPTIMISER_KERNELS
         self.steps += 1
-        scalars = [params.dtype.type(scalar) for scalar in self.scalars(float(rate))]
-        step = OPTIMISER_KERNELS[self.kernel]
-        in_pieces(lambda part: step(*(v[part] for v in (params, grads, *vectors)), *scalars),
-                  len(params), A_VALUE * len(params))
+        by_value(OPTIMISER_KERNELS[self.kernel], [params, grads, *vectors],
+                 [*map(params.dtype.type, self.scalars(float(rate)))])
 
     def _vectors(self, params):
         for slot in self.slots:

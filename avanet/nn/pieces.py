@@ -7,7 +7,7 @@ products should have one thread for that (`OPENBLAS_NUM_THREADS=1`, which the co
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Any
@@ -57,6 +57,19 @@ def in_pieces(work: Callable[[slice], Any], length: int, cost: int) -> list[Any]
         # where one raises, none goes on writing behind the caller's back
         wait([one for one in given if not one.cancelled()])
     return found + [own[k] if k in own else given[k - 1].result() for k in range(1, count)]
+
+
+def by_value(work: Callable[..., Any], inputs: Sequence[np.ndarray], constants: Sequence[Any] = (),
+             outputs: Sequence[np.ndarray] = ()) -> list[Any]:
+    """work(*inputs, *constants, *outputs), these arrays, all of one length, cut along it.
+
+    Returns what it gave for each piece, in their order.
+    """
+    def piece(part):
+        return work(*(values[part] for values in inputs), *constants,
+                    *(values[part] for values in outputs))
+
+    return in_pieces(piece, len(inputs[0]), A_VALUE * inputs[0].size)
 
 
 def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
