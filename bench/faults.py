@@ -5,10 +5,11 @@
 A job runs in a process of its own, is broken by a fault, and goes on, up to `ROUNDS` times in one
 folder; then it ends undisturbed. What it had reported before a fault must be there after it, no
 line may be there twice, and the end must equal, byte for byte, that of a job without a fault.
-See README.md.
+A fault that comes when the job is done is not counted. See README.md.
 """
 
 import argparse
+import itertools
 import os
 import random
 import resource
@@ -36,12 +37,14 @@ from avanet.tensors import read_tensors
 from avanet.train import loop
 from avanet.train.callbacks import Callback, KeepBest, WriteCSV
 
-ROUNDS = 5
-CELLS, CELL_SECONDS = 40, 0.01
+ROUNDS = 5  # faults in one folder, at most
+MOST = 10   # folders for each fault that shall strike, at most
+CELLS, CELL_SECONDS = 40, 0.03
 EPOCHS = 6
 KEY = ("model", "seed")
-LONGEST = {"sweep": 0.6, "workers": 3.0, "training": 0.6}  # seconds until a fault comes
+LONGEST = {"sweep": 0.8, "workers": 3.0, "training": 0.6}  # seconds until a fault comes
 TIMEOUT = 120
+NOBODY = 65534
 
 
 # The jobs -------------------------------------------------------------------------------------
@@ -81,6 +84,11 @@ def sweep(path: Path, report: Callable[[int], None], pool=threads, shared=None) 
 
 
 def workers(path: Path, report: Callable[[int], None]) -> None:
+    sweep(path, report, SpawnedWorkers)
+
+
+def starved(path: Path, report: Callable[[int], None]) -> None:
+    """The first worker that comes to a certain cell has no memory left."""
     sweep(path, report, SpawnedWorkers, str(path.with_suffix(".exhausted")))
 
 
@@ -97,7 +105,7 @@ def training(path: Path, report: Callable[[int], None]) -> None:
     loop.train(model, data, path, [Report(), WriteCSV(), KeepBest()])
 
 
-JOBS = {"sweep": sweep, "workers": workers, "training": training}
+JOBS = {"sweep": sweep, "workers": workers, "starved": starved, "training": training}
 
 
 def kept(job: str, path: Path) -> int:
@@ -176,11 +184,10 @@ class Process:
 def die_inside_a_write(rng: random.Random) -> Callable[[], None]:
     """The process kills itself at one of its writes: before, halfway, after, around a rename."""
     at, where = rng.randrange(40), rng.choice(("half", "before rename", "after rename"))
-    count = [0]
+    count = itertools.count()
 
     def due() -> bool:
-        count[0] += 1
-        return count[0] > at
+        return next(count) >= at
 
     def kill() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -207,6 +214,36 @@ def die_inside_a_write(rng: random.Random) -> Callable[[], None]:
     return patch
 
 
+def lose_permission(rng: random.Random) -> Callable[[], None]:
+    """From one of its writes on, the process may no longer write to the folder."""
+    at, write_through = rng.randrange(40), files.write_through
+    count = itertools.count()
+
+    def write(file, data):
+        if next(count) == at:
+            take_permission(Path(file.name).parent)
+        write_through(file, data)
+
+    def patch() -> None:
+        files.write_through = folder.write_through = write
+
+    return patch
+
+
+def take_permission(path: Path) -> None:
+    """Who may do everything becomes nobody; for others, the folder and its files are locked."""
+    if os.geteuid() == 0:
+        os.seteuid(NOBODY)
+        return
+    for each in (*path.iterdir(), path):
+        each.chmod(0o555 if each.is_dir() else 0o444)
+
+
+def give_permission(rng: random.Random, path: Path) -> None:
+    for each in (path, *path.rglob("*")):
+        each.chmod(0o755 if each.is_dir() else 0o644)
+
+
 def full_disk(rng: random.Random) -> Callable[[], None]:
     """No file may grow beyond a size."""
     size = rng.choice((100, 1000, 2000, 4000))
@@ -217,36 +254,41 @@ def full_disk(rng: random.Random) -> Callable[[], None]:
     return limit
 
 
-def kill_after(rng, process, path, job) -> None:
+def kill_after(rng, process, path, job) -> bool:
     time.sleep(rng.uniform(0, LONGEST[job]))
     os.kill(process.pid, signal.SIGKILL)
+    return False
 
 
-def kill_worker(rng, process, path, job) -> None:
+def kill_worker(rng, process, path, job) -> bool:
     time.sleep(rng.uniform(0, LONGEST[job]))
-    for child in process.children()[:1]:
+    children = process.children()[:1]
+    for child in children:
         os.kill(child, signal.SIGKILL)
+    return bool(children)
 
 
-def interrupt(rng, process, path, job) -> None:
+def interrupt(rng, process, path, job) -> bool:
     time.sleep(rng.uniform(0, LONGEST[job]))
     os.kill(process.pid, rng.choice((signal.SIGINT, signal.SIGTERM)))
+    return False
 
 
 class Fault(NamedTuple):
     jobs: Sequence[str]
     codes: Sequence[int]  # that the process may end with
     before: Callable[[random.Random], Callable[[], None]] | None = None
-    during: Callable | None = None
+    during: Callable[..., bool] | None = None  # True if it struck, whatever the process ends with
     after: Callable[[random.Random, Path], None] | None = None
 
 
-def second_run(rng, process, path, job) -> None:
+def second_run(rng, process, path, job) -> bool:
     """Another process in the same folder is refused while the first one goes on."""
     time.sleep(rng.uniform(0, LONGEST[job]))
     second = Process(job, path).end()[0]
     if second not in (0, 2):  # 0: the first had ended
         raise AssertionError(f"a second run ends with {second}")
+    return second == 2
 
 
 def damage_last_line(rng: random.Random, path: Path) -> None:
@@ -276,25 +318,26 @@ def damage_checkpoint(rng: random.Random, path: Path) -> None:
 KILLED = -signal.SIGKILL
 BOTH = ("sweep", "training")
 FAULTS = {
-    "kill": Fault(BOTH, (KILLED, 0), during=kill_after),
+    "kill": Fault((*BOTH, "workers"), (KILLED, 0), during=kill_after),
     "write": Fault(BOTH, (KILLED, 0), before=die_inside_a_write),
     "interrupt": Fault(BOTH, (130, 0, -signal.SIGTERM), during=interrupt),
     "full disk": Fault(BOTH, (2, 0), before=full_disk),
+    "read-only": Fault(BOTH, (2, 0), before=lose_permission, after=give_permission),
     "last line": Fault(BOTH, (KILLED, 0), during=kill_after, after=damage_last_line),
     "checkpoint": Fault(("training",), (KILLED, 0), during=kill_after, after=damage_checkpoint),
     "two runs": Fault(BOTH, (0, 2), during=second_run),
-    "worker": Fault(("workers",), (0, 2), during=kill_worker),
-    "memory": Fault(("workers",), (0, 2)),
+    "worker": Fault(("workers",), (0,), during=kill_worker),
+    "memory": Fault(("starved",), (0, 2)),
 }
 
 
-def disturb(kind: str, job: str, path: Path, rng: random.Random) -> None:
-    """One fault. Raises AssertionError if it loses or doubles anything."""
+def disturb(kind: str, job: str, path: Path, rng: random.Random) -> tuple[bool, bool]:
+    """Whether a fault struck, and whether the job is done. Raises AssertionError if it loses or
+    doubles anything."""
     fault = FAULTS[kind]
     before = kept(job, path) if path.exists() else 0
     process = Process(job, path, fault.before(rng) if fault.before else lambda: None)
-    if fault.during:
-        fault.during(rng, process, path, job)
+    struck = fault.during(rng, process, path, job) if fault.during else False
     code, reported = process.end()
     if code not in fault.codes:
         raise AssertionError(f"ended with {code}")
@@ -303,6 +346,7 @@ def disturb(kind: str, job: str, path: Path, rng: random.Random) -> None:
         raise AssertionError(f"{before} kept and {reported} reported, {now} there")
     if fault.after and path.exists():
         fault.after(rng, path)
+    return struck or code != 0, code == 0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -313,8 +357,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     failed = False
     with tempfile.TemporaryDirectory(prefix="avanet-faults-") as root:
+        os.chmod(root, 0o711)  # within reach of nobody
         calm = {}
-        print("| fault | job | faults | went on in folders | lost, doubled or different |")
+        print("| fault | job | faults that struck | folders | lost, doubled or different |")
         print("| --- | --- | ---: | ---: | ---: |")
         for kind in args.kinds.split(","):
             for job in FAULTS[kind].jobs:
@@ -322,35 +367,50 @@ def main(argv: list[str] | None = None) -> int:
                     Process(job, Path(root, "calm", job)).end()
                     Process(job, Path(root, "calm", job)).end()  # what ran out of memory goes on
                     calm[job] = contents(Path(root, "calm", job))
-                wrong = trials(kind, job, args, Path(root), calm[job])
-                failed |= bool(wrong)
-                print(f"| {kind} | {job} | {args.count} | {-(-args.count // ROUNDS)} | "
-                      f"{sum(wrong.values())} |", flush=True)
+                struck, folders, wrong = trials(kind, job, args, Path(root), calm[job])
+                failed |= bool(wrong) or struck < args.count
+                print(f"| {kind} | {job} | {struck} | {folders} | {sum(wrong.values())} |",
+                      flush=True)
                 for what, number in wrong.items():
                     print(f"    {number} x {what}")
     return 1 if failed else 0
 
 
-def trials(kind: str, job: str, args, root: Path, calm: dict[str, bytes]) -> Counter:
-    """What went wrong, and how often."""
+def trials(kind: str, job: str, args, root: Path,
+           calm: dict[str, bytes]) -> tuple[int, int, Counter]:
+    """(faults that struck, folders they struck in, what went wrong and how often)."""
+    struck = number = 0
     wrong: Counter = Counter()
-    for number in range(0, args.count, ROUNDS):
+    while struck < args.count and number < MOST * args.count:
         rng = random.Random(f"{kind} {job} {args.seed} {number}")
         path = root / f"{number}"
+        number += 1
         try:
-            for _ in range(min(ROUNDS, args.count - number)):
-                disturb(kind, job, path, rng)
-            code, _ = Process(job, path).end()
-            if code:
-                raise AssertionError(f"ends with {code}")
-            if (got := contents(path)) != calm:
-                names = [name for name in {*got, *calm} if got.get(name) != calm.get(name)]
-                raise AssertionError(f"other files in the end: {sorted(names)[:3]}")
+            struck += broken_and_ended(kind, job, path, rng, args.count - struck, calm)
         except (AssertionError, InputError) as error:
             wrong[str(error)[:300]] += 1
         shutil.rmtree(path, ignore_errors=True)
         path.with_suffix(".exhausted").unlink(missing_ok=True)
-    return wrong
+    return struck, number, wrong
+
+
+def broken_and_ended(kind: str, job: str, path: Path, rng: random.Random, most: int,
+                     calm: dict[str, bytes]) -> int:
+    """How many faults struck a job that ended in spite of them. Raises AssertionError if it ends
+    otherwise than without them."""
+    struck, done = 0, False
+    for _ in range(ROUNDS):
+        if done or struck == most:
+            break
+        hit, done = disturb(kind, job, path, rng)
+        struck += hit
+    code, _ = Process(job, path).end()
+    if code:
+        raise AssertionError(f"ends with {code}")
+    if (got := contents(path)) != calm:
+        names = [name for name in {*got, *calm} if got.get(name) != calm.get(name)]
+        raise AssertionError(f"other files in the end: {sorted(names)[:3]}")
+    return struck
 
 
 if __name__ == "__main__":
