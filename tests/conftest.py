@@ -1,9 +1,11 @@
 """What several test files need: the authors' images, small images, a Python of their own."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,29 @@ def python():
 @pytest.fixture(scope="session")
 def start():
     return start_python
+
+
+@pytest.fixture
+def reachable():
+    """A folder that every user can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as path:
+        os.chmod(path, 0o755)
+        yield Path(path)
+
+
+@pytest.fixture
+def unprivileged():
+    """Within `with unprivileged():` root, who may do everything, is nobody; others stay."""
+    @contextlib.contextmanager
+    def nobody():
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(user)
+    return nobody
 
 
 @pytest.fixture(scope="session")

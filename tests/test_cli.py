@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -175,22 +174,14 @@ def test_a_path_that_is_too_long(capsys, arguments):
     assert "File name too long" in refusal(capsys, [*arguments, "a" * 9999])
 
 
-def test_no_permission(capsys, image_folder):
-    root = os.geteuid() == 0
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # of root, who becomes nobody; of this user, who may not write
-        shutil.copytree(image_folder, f"{folder}/data")
-        os.chmod(f"{folder}/data", 0o755)
-        os.mkdir(f"{folder}/locked", 0o555)
-        if root:
-            os.seteuid(65534)
-        try:
-            for out in (f"{folder}/locked", f"{folder}/locked/out"):
-                line = refusal(capsys, reproduce(f"{folder}/data", out))
-                assert "Permission denied; give another --out" in line
-        finally:
-            if root:
-                os.seteuid(0)
+def test_no_permission(capsys, image_folder, reachable, unprivileged):
+    shutil.copytree(image_folder, reachable / "data")
+    os.chmod(reachable / "data", 0o755)
+    os.mkdir(reachable / "locked", 0o555)
+    with unprivileged():
+        for out in (reachable / "locked", reachable / "locked" / "out"):
+            line = refusal(capsys, reproduce(reachable / "data", out))
+            assert "Permission denied; give another --out" in line
 
 
 LIMITED = """

@@ -1,6 +1,5 @@
 """Reading folders: every mode gives the pixels that were written, every bad input one line."""
 
-import contextlib
 import os
 import struct
 import subprocess
@@ -288,27 +287,14 @@ def test_images_of_different_sizes_are_named(tmp_path):
     assert "a.png is 4 x 3, c.png 3 x 4" in message and "--size W H" in message
 
 
-@contextlib.contextmanager
-def without_privileges():
-    """Root may read everything, so become nobody for a while; anyone else stays who they are."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX ones here")
-def test_no_permission_to_read():
-    with without_privileges(), tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        Image.fromarray(COLOURS).save(folder / "x.png")
-        (folder / "x.png").chmod(0)
-        assert "cannot read" in refusal(folder) and "x.png" in refusal(folder)
-        folder.chmod(0)
-        message = refusal(folder)
-        folder.chmod(0o700)
+def test_no_permission_to_read(reachable, unprivileged):
+    Image.fromarray(COLOURS).save(reachable / "x.png")
+    (reachable / "x.png").chmod(0)
+    with unprivileged():
+        assert "cannot read" in refusal(reachable) and "x.png" in refusal(reachable)
+    reachable.chmod(0)
+    with unprivileged():
+        message = refusal(reachable)
+    reachable.chmod(0o700)
     assert "Permission denied" in message

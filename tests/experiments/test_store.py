@@ -2,9 +2,7 @@
 
 import json
 import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -32,18 +30,6 @@ def filled(path, *lines):
     with opened(path) as folder:
         folder.append(list(lines), [])
     return path / "results.jsonl"
-
-
-@contextmanager
-def unprivileged():
-    """root may write everywhere: be nobody for a while."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
 
 
 def test_a_folder_goes_on_where_it_was(tmp_path):
@@ -210,16 +196,8 @@ def test_a_file_is_no_folder(tmp_path):
         RunFolder(tmp_path / "file" / "below", KEY).__enter__()
 
 
-@pytest.fixture
-def reachable():
-    """A folder that every user can reach, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as path:
-        os.chmod(path, 0o755)
-        yield Path(path)
-
-
 @posix
-def test_a_folder_without_permission(reachable):
+def test_a_folder_without_permission(reachable, unprivileged):
     filled(reachable / "run", line_of("a", 0.1))
     (reachable / "run" / ".lock").chmod(0o444)
     reachable.chmod(0o555)
@@ -230,7 +208,7 @@ def test_a_folder_without_permission(reachable):
 
 
 @posix
-def test_permission_lost_in_the_middle(reachable):
+def test_permission_lost_in_the_middle(reachable, unprivileged):
     with opened(reachable / "run") as folder:
         folder.append([line_of("a", 0.1)], [])
         (reachable / "run" / "results.jsonl").chmod(0o444)
