@@ -1,12 +1,13 @@
 """The same command, bit for bit: other workers, threads, folders, installations; other kernels.
 
-    python bench/repeat.py [--python PATH ...] [--models vae,ava5] [--rates 0.5] [--only training]
+    python bench/repeat.py [--python PATH ...] [--only sweep,trainings,...]
 
-Runs a sweep (`avanet reproduce bm`) and a training (`avanet train`) under each condition and
-compares what they leave with one worker on one thread: results and best images; logs, weights,
-checkpoints and samples. --python names the interpreter of an environment into which avanet was
-installed. NumPy kernels need only agree within `TOLERANCE`: a sweep in float64, by one cell of each
-rule set, because a rule set that is chaotic makes any rounding of float32 large. See README.md.
+Runs two sweeps (of single steps, and of trainings) and two trainings (of dense layers, and of
+convolutions) under each condition and compares what they leave with one worker on one thread:
+results, pictures and codes; logs, weights, checkpoints and samples. --python names the interpreter
+of an environment into which avanet was installed. NumPy kernels need only agree within `TOLERANCE`:
+the first sweep in float64, by one cell of each rule set, because a rule set that is chaotic makes
+any rounding of float32 large. See README.md.
 """
 
 import argparse
@@ -18,12 +19,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from avanet.tensors import SUFFIXES, read_tensors
 
 ROOT = Path(__file__).parents[1]
-TOLERANCE = 1e-5  # of a BM (float64) or of a loss (float32), compiled against NumPy kernels
+TOLERANCE = 1e-5  # of a number of the results, compiled against NumPy kernels
 DOUBLE = """import json, sys
 from avanet import data
 from avanet.ava import AVA
@@ -37,6 +38,7 @@ for rules in "as-run", "printed":
     print(json.dumps({"bm_abs": score(model, images, rng, 10).balance.absolute}))
 """
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+KEPT_APART = ("run.json", "timings.jsonl", "files.jsonl", ".lock")  # from what repeats
 Files = dict[str, bytes]
 
 
@@ -52,14 +54,13 @@ class Conditions(NamedTuple):
 
 
 class Command(NamedTuple):
-    """Arguments, but for workers and folder; a run's files, and their distance from others."""
+    """Arguments, but for workers and folder, and what a run leaves that must not change."""
 
     arguments: list[str]
     folder: str  # the option that names it
     has_jobs: bool
     journal: str  # grows with what is done
     files: Callable[[Path], Files]
-    distance: Callable[[Files, Files], float]
 
 
 def run(command: Command, out: Path, how: Conditions) -> Files:
@@ -104,15 +105,16 @@ def size(path: Path) -> int:
 
 
 def sweep_files(out: Path) -> Files:
-    """Results, and the best images."""
+    """Results, and the pictures and codes of cells, which are in folders of their own."""
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*"))
-            if path.name == "results.jsonl" or path.parent.parent.name == "best"}
+            if path.name == "results.jsonl" or path.is_file() and path.parent != out
+            and path.name not in KEPT_APART}
 
 
 def training_files(out: Path) -> Files:
     """All but what the clock and the environment say; weights alike in either of their formats."""
     paths = [path for path in sorted(out.rglob("*"))
-             if path.is_file() and path.name not in ("run.json", "timings.jsonl", ".lock")]
+             if path.is_file() and path.name not in KEPT_APART]
     return {str(path.relative_to(out)): path.read_bytes() for path in paths
             if path.suffix not in SUFFIXES} | {
         path.stem: arrays(path) for path in paths if path.suffix in SUFFIXES}
@@ -124,49 +126,54 @@ def arrays(path: Path) -> bytes:
         name.encode() + tensors[name].tobytes() for name in sorted(tensors))
 
 
-def bm_distance(one: Files, other: Files) -> float:
-    """The largest difference of a BM."""
-    lines = [[json.loads(line) for line in files["results.jsonl"].splitlines()]
-             for files in (one, other)]
-    return max(abs(a["bm_abs"] - b["bm_abs"]) for a, b in zip(*lines))
+def distance(one: Files, other: Files, journal: str) -> float:
+    """The largest difference of a number, relative to numbers above 1."""
+    pairs = zip(*(numbers(list(map(json.loads, files[journal].splitlines())))
+                  for files in (one, other)), strict=True)
+    return max(abs(a - b) / max(abs(a), 1.0) for a, b in pairs)
 
 
-def loss_distance(one: Files, other: Files) -> float:
-    """The largest relative difference of a loss of an epoch."""
-    logs = [[json.loads(line) for line in files["log.jsonl"].splitlines()]
-            for files in (one, other)]
-    return max(abs(a[split][name] - b[split][name]) / max(abs(a[split][name]), 1.0)
-               for a, b in zip(*logs) for split in ("train", "test") for name in a[split])
+def numbers(value: Any) -> list[float]:
+    """Every number of a JSON document, in its order."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [number for each in value for number in numbers(each)]
+    return [value] if isinstance(value, (int, float)) else []
 
 
-def commands(models: str, rates: str) -> dict[str, Command]:
-    """A sweep, and a training with all that is drawn on the way."""
-    return {
-        "sweep": Command(["reproduce", "bm", "--models", models, "--rates", rates, "--seeds", "1"],
-                         "--out", True, "results.jsonl", sweep_files, bm_distance),
-        "training": Command(["train", "survey-vae", "--epochs", "6", "--set", "hidden=128", "--set",
-                             "batch=64", "--set", "schedule=cosine"],
-                            "--run", False, "log.jsonl", training_files, loss_distance)}
+def sweep(*arguments: str) -> Command:
+    return Command(["reproduce", *arguments], "--out", True, "results.jsonl", sweep_files)
+
+
+def training(*arguments: str) -> Command:
+    return Command(["train", *arguments], "--run", False, "log.jsonl", training_files)
+
+
+COMMANDS = {
+    "sweep": sweep("bm", "--models", "vae,ava5", "--rates", "0.5", "--seeds", "1"),
+    "trainings": sweep("vaegan", "--scale", "quick", "--data", "digits"),
+    "training": training("survey-vae", "--epochs", "6", "--set", "hidden=128", "--set", "batch=64",
+                         "--set", "schedule=cosine"),
+    "convolutions": training("dcgan", "--epochs", "3", "--set", "width=16", "--set", "batch=64")}
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", action="append", default=[])
-    parser.add_argument("--models", default="vae,ava5")
-    parser.add_argument("--rates", default="0.5")
-    parser.add_argument("--only", choices=("sweep", "training"))
+    parser.add_argument("--only", default=",".join(COMMANDS))
     args = parser.parse_args(argv)
     failed = False
     with tempfile.TemporaryDirectory(prefix="avanet-repeat-") as root:
         elsewhere = Path(root, "elsewhere")
         elsewhere.mkdir()
         print("| what | condition | beside 1 worker, 1 thread, source tree |\n| --- | --- | --- |")
-        for what, command in commands(args.models, args.rates).items():
-            if args.only not in (None, what):
-                continue
+        for what in args.only.split(","):
+            command = COMMANDS[what]
             conditions = {f"{jobs} workers": Conditions(jobs=jobs) for jobs in (2, 4)
                           if command.has_jobs}
-            conditions |= {"2 threads": Conditions(threads=2), "2 kills": Conditions(kills=2),
+            conditions |= {f"{threads} threads": Conditions(threads=threads) for threads in (2, 4)}
+            conditions |= {"2 kills": Conditions(kills=2),
                            "another directory": Conditions(cwd=elsewhere)}
             conditions |= {f"installed: {path}": Conditions(python=path, cwd=elsewhere)
                            for path in args.python}
@@ -178,10 +185,10 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"| {what} | {name} | "
                       f"{f'DIFFERENT: {min(other)}' if other else 'bit for bit'} |", flush=True)
             plain = run(command, Path(root, f"{what}-numpy"), Conditions(jit=False))
-            far = command.distance(first, plain)
+            far = distance(first, plain, command.journal)
             if what == "sweep":
                 print(f"| {what} | NumPy kernels, float32 | within {far:.1e} (no limit) |")
-                far = command.distance(double(True), double(False))
+                far = distance(double(True), double(False), command.journal)
             failed |= far > TOLERANCE
             print(f"| {what} | NumPy kernels | within {far:.1e} (at most {TOLERANCE:g}) |",
                   flush=True)
