@@ -1,5 +1,6 @@
 """`avanet replay`: run recorded cells or epochs again, and say whether they came out the same."""
 
+import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -119,7 +120,7 @@ def same_value(value: Any, text: str) -> bool:
             return float(text) == value
         except ValueError:
             return False
-    return str(value) == text
+    return text in (str(value), json.dumps(value))
 
 
 def report(recorded: Recorded, pairs: Sequence[tuple[Line, Line]]) -> bool:

@@ -133,7 +133,8 @@ def test_a_folder_that_is_not_there(tmp_path, capsys):
 
 @pytest.mark.parametrize("value, text, same", [
     (0.5, "0.50", True), (1, "1.0", True), (0.5, "0.6", False), ("vae", "vae", True),
-    (0.5, "half", False), (None, "None", True),
+    (0.5, "half", False), (None, "None", True), (None, "null", True), (True, "true", True),
+    (False, "False", True), (False, "true", False),
 ])
 def test_values_as_people_write_them(value, text, same):
     assert same_value(value, text) is same
