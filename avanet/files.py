@@ -16,6 +16,19 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "avanet")
 
 
+def exists(path: str | Path) -> bool:
+    """Whether there is such a file or folder.
+
+    Raises OSError where the system refuses to say, which `Path.exists` takes for a no from
+    Python 3.14 on: what cannot be reached would be begun anew.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: not a name at all
+        return False
+    return True
+
+
 @contextmanager
 def told(doing: str, what: object, advice: str = "") -> Iterator[None]:
     """Turn the system's refusal into an InputError: cannot `doing` `what`: reason`advice`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from avanet.errors import InputError
-from avanet.files import told, write_through, write_whole
+from avanet.files import exists, told, write_through, write_whole
 
 Line = dict[str, Any]
 
@@ -49,7 +49,7 @@ def read_lines(path: Path, advice: str = "") -> tuple[list[Line], int]:
     before the last.
     """
     with told("read", path):
-        rows = path.read_bytes().split(b"\n") if path.exists() else [b""]
+        rows = path.read_bytes().split(b"\n") if exists(path) else [b""]
     if not rows[-1] and len(rows) > 1 and decode(rows[-2]) is None:
         del rows[-2]
     lines = []
@@ -68,7 +68,7 @@ class Journal:
         self.path = path
         self.lines, self._size = read_lines(path, advice)
         with told("write", path):
-            if path.exists() and path.stat().st_size > self._size:
+            if exists(path) and path.stat().st_size > self._size:
                 os.truncate(path, self._size)
 
     def append(self, lines: Sequence[Line], advice: str = "") -> None:
@@ -87,7 +87,7 @@ class Journal:
         """Replace the file by these lines, at once. Raises InputError if the system refuses."""
         data = b"".join(map(encode, lines))
         with told("read", self.path):
-            changed = not self.path.exists() or self.path.read_bytes() != data
+            changed = not exists(self.path) or self.path.read_bytes() != data
         if changed:
             write_whole(self.path, data, advice)
         self.lines, self._size = list(lines), len(data)
@@ -135,7 +135,7 @@ class Folder:
 
     def __enter__(self) -> Self:
         with told("write to", self.path, self.elsewhere):
-            if self.path.exists() and not self.path.is_dir():
+            if exists(self.path) and not self.path.is_dir():
                 raise InputError(f"{self.path} is not a folder{self.elsewhere}")
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = held(self.path / ".lock", self.elsewhere)
@@ -150,7 +150,7 @@ class Folder:
         Raises InputError if it was not written by a run.
         """
         path = self.path / "run.json"
-        if not path.exists():
+        if not exists(path):
             return None
         with told("read", path, self.elsewhere):
             run = decode(path.read_bytes())

@@ -15,7 +15,7 @@ from PIL import Image
 
 from avanet.data.bundled import BUNDLED, bundled_folder
 from avanet.errors import InputError, unknown_name
-from avanet.files import told
+from avanet.files import exists, told
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
 MAX_PIXELS = 2**26  # of one image: 67 million, 800 MB as float32 RGB
@@ -59,7 +59,7 @@ def load(name_or_path: str | Path, size: tuple[int, int] | None = None) -> Image
     if source in BUNDLED:
         return _read(bundled_folder(source), source, size)
     with told("read", source):
-        if Path(source).name == source and not Path(source).exists():
+        if Path(source).name == source and not exists(source):
             raise InputError(f"{unknown_name('data set', source, BUNDLED)};"
                              " or give the path of a folder of images")
         return read_folder(source, size)

@@ -24,7 +24,7 @@ from avanet.data.faces import FILE as FACES
 from avanet.data.idx import FILES, idx_file, is_idx_folder, read_idx_folder
 from avanet.data.images import FolderImages
 from avanet.errors import InputError, unknown_name
-from avanet.files import told, user_cache
+from avanet.files import exists, told, user_cache
 
 NAMES = {
     "digits": "2,500 digits, 28 x 28, 10 classes, drawn by avanet",
@@ -119,7 +119,7 @@ def load_dataset(name_or_path: str | Path, size: tuple[int, int] | None = None,
 def _load(source: str, size, crop, root) -> Dataset:
     if source not in NAMES:
         path = Path(source)
-        if path.name == source and not path.exists():
+        if path.name == source and not exists(path):
             raise InputError(f"{unknown_name('data set', source, NAMES)}; or give the path of a "
                              "folder of images, of MNIST's four files, or of an npz file")
         return _read(path, source, size, crop)
@@ -140,7 +140,7 @@ def _read(path: Path, source: str, size, crop) -> Dataset:
         dataset = read_idx_folder(path, source)
     elif path.suffix == ".npz":
         dataset = read_npz(path, source)
-    elif path.exists():
+    elif exists(path):
         raise InputError(f"expected a folder of images, of MNIST's four files, or an npz file, "
                          f"got the file {path}")
     else:
@@ -155,9 +155,9 @@ def locate(name: str, root: str | Path | None = None) -> Path | None:
     if name in PACKED:
         return bundled_folder(name) / PACKED[name]
     path = data_root(root) / (name if name in MIRRORS or name == "celeba" else f"{name}.npz")
-    there = path.is_dir() if name == "celeba" else (
-        is_idx_folder(path) if name in MIRRORS else path.is_file())
-    return path if there else None
+    if not exists(path) or name in MIRRORS and not is_idx_folder(path):
+        return None
+    return path
 
 
 def how_to_get(name: str) -> str:

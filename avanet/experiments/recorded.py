@@ -10,7 +10,7 @@ from typing import Any
 
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
-from avanet.files import told
+from avanet.files import exists, told
 from avanet.folder import Line, decode, environments, read_lines
 
 EXPERIMENTS = {"bm": "avanet.experiments.bm", "vaegan": "avanet.experiments.vaegan",
@@ -63,7 +63,7 @@ def read_recorded(path: str | Path) -> Recorded:
         run = decode((path / "run.json").read_bytes())
     if run is None:
         raise InputError(f"{path / 'run.json'} was not written by a run{ELSEWHERE}")
-    name = next((name for name in LOGS if (path / name).exists()), "results.jsonl")
+    name = next((name for name in LOGS if exists(path / name)), "results.jsonl")
     key = LOGS[name] or experiment_of(run).KEY
     lines: dict[tuple, Line] = {}
     for number, line in enumerate(read_lines(path / name, ELSEWHERE)[0], 1):

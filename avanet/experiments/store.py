@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from avanet.errors import InputError
-from avanet.files import PARTIAL, told, write_whole
+from avanet.files import PARTIAL, exists, told, write_whole
 from avanet.folder import Folder, Journal, Line, encode, numbered, read_lines
 
 
@@ -82,7 +82,7 @@ class RunFolder(Folder):
         """A file that this run has written, by its path in the folder, or None."""
         path = self._inside(name)
         with told("read", path):
-            return path.read_bytes() if path in self._written and path.exists() else None
+            return path.read_bytes() if path in self._written and exists(path) else None
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file, by its path in the folder, whole. Raises InputError."""
@@ -136,7 +136,7 @@ class RunFolder(Folder):
 
     def _read_run(self) -> dict | None:
         run = self.read_run()
-        if run is None and (self.path / "results.jsonl").exists():
+        if run is None and exists(self.path / "results.jsonl"):
             raise InputError(f"{self.path} holds results without their run.json{self.elsewhere}")
         return run
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from avanet.data import Dataset, Split
 from avanet.errors import InputError
-from avanet.files import user_cache
+from avanet.files import exists, user_cache
 from avanet.models.classifier import Classifier
 from avanet.progress import duration
 
@@ -32,7 +32,7 @@ def judge(dataset: Dataset, tell: Callable[[str], None] = _tell) -> Classifier:
         raise InputError(f"{dataset.source} has no classes: what a classifier would judge by "
                          "cannot be learnt from it")
     path = user_cache() / "classifiers" / f"{dataset.checksum[:24]}.npz"
-    if path.exists():
+    if exists(path):
         return Classifier.load(path)
     train = dataset["train"]
     epochs = min(max(STEPS * 128 // len(train), 1), 20)

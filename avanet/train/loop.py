@@ -10,6 +10,7 @@ from time import monotonic, perf_counter
 
 from avanet.data import Dataset, Split
 from avanet.errors import InputError
+from avanet.files import exists
 from avanet.folder import Line, numbered
 from avanet.interrupts import interrupts
 from avanet.models.base import Model
@@ -116,7 +117,7 @@ class Training:
         self.validation = next((name for name in VALIDATION if name in dataset.splits), "")
         self.stopped = ""
         self.sums = Sums()
-        if run.tensors(LAST).exists():
+        if exists(run.tensors(LAST)):
             try:
                 self.sums = load_checkpoint(run.tensors(LAST), model, self.batches)
             except InputError as error:

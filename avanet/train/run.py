@@ -18,7 +18,7 @@ from typing import Any
 from avanet.data import Dataset
 from avanet.environment import environment
 from avanet.errors import InputError
-from avanet.files import PARTIAL, told
+from avanet.files import PARTIAL, exists, told
 from avanet.folder import Folder, Journal
 from avanet.models import load, model_class
 from avanet.models.base import Model
@@ -161,7 +161,7 @@ def open_run(path: str | Path, which: str | None = None) -> tuple[Model, dict[st
         If there is no such run, nothing is trained yet, or a file is damaged.
     """
     path = Path(path)
-    if path.is_file():
+    if exists(path) and path.is_file():
         return load(path), {}
     give = "give a folder that avanet train wrote, or a model that was saved"
     folder = Run(path)
@@ -172,6 +172,6 @@ def open_run(path: str | Path, which: str | None = None) -> tuple[Model, dict[st
     for name in (which,) if which else (BEST, LAST):
         for suffix in SUFFIXES:
             file = path / f"{name}{suffix}"
-            if file.is_file():
+            if exists(file):
                 return load(file), run
     raise InputError(f"{path} holds no {which or 'trained'} model yet: avanet train --run {path}")
