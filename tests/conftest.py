@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +20,8 @@ AUTHORS_IMAGES = ROOT / "../shared/data/orbit-100x64"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
 
+hypothesis.settings.register_profile("untimed", deadline=None)  # a first example compiles
+hypothesis.settings.load_profile("untimed")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a shell's background; children inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,7 +12,7 @@ finite = scalars.filter(lambda value: value not in (float("inf"), float("-inf"))
 objects = st.dictionaries(st.text(), finite, max_size=4)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(objects, max_size=6), st.data())
 def test_a_file_cut_anywhere_has_its_whole_lines_and_grows_again(tmp_path_factory, lines, data):
     path = tmp_path_factory.mktemp("journal") / "lines.jsonl"
@@ -28,7 +28,7 @@ def test_a_file_cut_anywhere_has_its_whole_lines_and_grows_again(tmp_path_factor
     assert read_lines(path) == (lines, len(text))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_lines_or_a_clear_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("journal") / "lines.jsonl"
@@ -63,7 +63,7 @@ def test_damage_is_dropped_at_the_end_and_named_before_it(tmp_path, damage):
         read_lines(path)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(objects, objects)
 def test_first_difference_is_where_two_protocols_differ(old, new):
     found = first_difference({"in": old}, {"in": new})

@@ -38,7 +38,7 @@ def reader(request, tmp_path_factory):
 
 
 @given(rng=st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None,
+@settings(max_examples=40,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_result_or_a_refusal(reader, rng, tmp_path_factory):
     found, valid = reader

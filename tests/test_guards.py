@@ -1,7 +1,10 @@
 """Numbers at the edge: finite results or a named stop, never a silent NaN."""
 
+import dataclasses
 import json
 import math
+from contextlib import contextmanager
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -11,27 +14,43 @@ from hypothesis import strategies as st
 
 from avanet.ava import AVA, RULES, VARIANTS
 from avanet.ava.balance import balance, score_trivial
+from avanet.data import Split
 from avanet.errors import InputError
 from avanet.experiments.bm import Task, work
 from avanet.experiments.store import RunFolder
-from avanet.models import model_class
+from avanet.models import MODELS, model_class
 from avanet.nn import BatchNorm, DivergedError, Sequential
 from avanet.nn.activations import Logistic
+from avanet.nn.losses import binary_cross_entropy_from_logits, gaussian_kl_from_log_variance
 
 PLANS = ("printed", "printed-mean", "letter", "as-run", "exact")
 unit = st.floats(0, 1, width=32)
 net_inputs = st.floats(-2.0**99, 2.0**99, width=32)
 
 
-def exact_logistic(v, s, m):
-    """1 / (1 + exp(-s (v - m))) as a fraction whose rounding error is far below float64's."""
-    from decimal import Decimal, localcontext
+@contextmanager
+def sixty_digits():
+    """Decimal arithmetic whose rounding error is far below float64's."""
     with localcontext() as context:
         context.prec, context.Emax, context.Emin = 60, 10**15, -10**15
+        yield
+
+
+def exact_logistic(v, s=1.0, m=0.0):
+    """1 / (1 + exp(-s (v - m)))."""
+    with sixty_digits():
         u = Decimal(s) * (Decimal(v) - Decimal(m))
         if abs(u) > 10**9:  # 1 or 0 to more digits than there are
             return Decimal(int(u > 0))
         return 1 / (1 + (-u).exp())
+
+
+def exact_softplus(v):
+    """log(1 + exp v)."""
+    with sixty_digits():
+        if abs(v) > 10**9:
+            return max(Decimal(v), Decimal(0))
+        return (1 + Decimal(v).exp()).ln()
 
 
 # Closed forms ---------------------------------------------------------------------------------
@@ -65,6 +84,31 @@ def test_the_logistic_against_sixty_digits(v, s, m):
         assert np.isfinite(y)
         assert abs(float(y) - float(expected)) <= digits * scale * float(expected) \
             + float(np.finfo(dtype).tiny)
+
+
+@given(v=net_inputs, target=st.sampled_from([0.0, 0.25, 1.0]))
+def test_cross_entropy_from_logits_against_sixty_digits(v, target):
+    for dtype, digits in ((np.float32, 1e-6), (np.float64, 1e-14)):
+        value, dv = binary_cross_entropy_from_logits(*np.array([[[v]], [[target]]], dtype))
+        softplus, pull = exact_softplus(v), Decimal(target) * Decimal(v)
+        assert np.isfinite(value) and np.isfinite(dv).all()
+        assert abs(Decimal(float(value)) - (softplus - pull)) <= Decimal(digits) * (
+            softplus + abs(pull))
+        assert abs(float(dv[0, 0]) - float(exact_logistic(v) - Decimal(target))) <= digits
+
+
+@given(l=st.floats(-80, 80, width=32))
+def test_the_kl_from_the_log_variance_against_sixty_digits(l):
+    for dtype, digits in ((np.float32, 1e-6), (np.float64, 1e-14)):
+        log_var = np.array([[l]], dtype)
+        value, (_, dl) = gaussian_kl_from_log_variance(np.zeros_like(log_var), log_var)
+        with sixty_digits():
+            excess = Decimal(l).exp() - 1
+            terms = (excess - Decimal(l)) / 2, excess / 2
+        size = max(abs(excess), abs(Decimal(l)))
+        bound = Decimal(digits) * size + Decimal(float(np.finfo(dtype).tiny))
+        for got, exact in zip((value, dl[0, 0]), terms):
+            assert abs(Decimal(float(got)) - exact) <= bound
 
 
 @given(x=unit, x_=unit, d=unit, r=st.floats(-9, 9, width=32), mu=unit)
@@ -153,11 +197,22 @@ def test_batch_norm_of_one_or_of_equal_values(x, dtype):
     assert all(np.isfinite(buffer).all() for buffer in network.buffers().values())
 
 
-@pytest.mark.parametrize("name", ["survey-vae", "gan"])
-@pytest.mark.parametrize("pixel", [0.0, 1.0])
-def test_models_of_batches_on_one_constant_image(name, pixel):
-    model = model_class(name)(epochs=3, batch=1).fit(np.full((1, 6, 6, 1), pixel, np.float32))
-    assert all(np.isfinite(player.params).all() for player in model.players_.values())
+@pytest.mark.parametrize("rate", [1e30, 1e-30])
+@pytest.mark.parametrize("X", [np.zeros((2, 8, 8, 1)), np.ones((1, 8, 8, 1)),
+                               np.full((2, 8, 8, 1), 1e-45)])
+@pytest.mark.parametrize("name", MODELS)
+def test_models_of_batches_of_one_constant_image(name, X, rate):
+    """Batch norm of one image, black, white and vanishing ones, and rates beyond reason."""
+    kind = model_class(name)
+    tiny = {"batch": 1, "epochs": 2, "latent": 2, "hidden": 3, "width": 2, "classes": 2}
+    known = {field.name for field in dataclasses.fields(kind.Config)}
+    model = kind(rate=rate, **{field: tiny[field] for field in tiny.keys() & known})
+    try:
+        model.fit(Split(X.astype(np.float32), np.zeros(len(X), int)))
+    except DivergedError as error:
+        assert error.where and str(error).startswith(f"{name}: NaN or overflow at step")
+    else:
+        assert all(np.isfinite(player.params).all() for player in model.players_.values())
 
 
 # Tables ---------------------------------------------------------------------------------------

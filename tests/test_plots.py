@@ -87,7 +87,7 @@ def test_optional_packages_load_on_first_use():
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(count=st.integers(1, 9), columns=st.integers(1, 4), height=st.integers(1, 12),
        width=st.integers(1, 90))
 def test_a_contact_sheet_holds_every_pixel_and_label(count, columns, height, width):

@@ -58,7 +58,7 @@ def test_describe():
     assert describe(3, 9, 1, 2.0, "steps", "kl 4") == "3 of 9 steps, 0.5 steps/s, 12 s left; kl 4"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 1e9))
 def test_describe_takes_any_numbers(done, rest, new, seconds):
     text = describe(done, done + rest, min(new, done), seconds)

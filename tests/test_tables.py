@@ -56,7 +56,7 @@ def test_latex_to_the_letter():
     assert r"p $<$ 5 \%" in lines[10]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(CELL, CELL, CELL), max_size=5))
 def test_any_text_keeps_the_shape_of_the_table(rows):
     table = Table("t", ("a", "b", "c"), rows)

@@ -57,7 +57,7 @@ def test_the_readings_differ_where_distances_exceed_1():
     assert printed == pytest.approx((0.25 - 3 + SQRT3) / 2)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(generated=pictures, images=pictures)
 def test_balance_is_the_slow_loop_and_symmetric(generated, images):
     values = balance(generated, images)

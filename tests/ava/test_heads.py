@@ -41,7 +41,7 @@ def test_cholesky_head_by_hand():
     np.testing.assert_allclose(z, [[0.6, 1.8]], rtol=1e-15)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(outputs)
 def test_unpacking_agrees_with_the_formulas(y):
     mu, L = CholeskyHead(N).unpack(y)
@@ -50,7 +50,7 @@ def test_unpacking_agrees_with_the_formulas(y):
     np.testing.assert_array_equal(L, expected_L)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(outputs)
 def test_sigma_is_a_covariance_and_z_has_it_by_algebra(y):
     """z is affine in r; its Jacobian J makes cov z = J J^T = L L^T, positive definite."""

@@ -146,7 +146,7 @@ def test_samples_near_the_code_are_decoded_draws(covariance):
     np.testing.assert_array_equal(gan.sample_near_code(r), gan.decode(r))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 99), model=st.sampled_from(sorted(set(VARIANTS) - {"ava-gan"})))
 def test_a_full_covariance_is_one(seed, model):
     X = data((6,), seed=seed)
@@ -172,7 +172,7 @@ def test_a_batch_is_the_mean_of_single_updates(model, rules, covariance):
         np.testing.assert_allclose(batch.code_[0][1], single[-1].code_[0][1], rtol=1e-12)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(order=st.permutations(range(3)), model=st.sampled_from(sorted(VARIANTS)),
        rules=st.sampled_from(sorted(RULE_SETS)))
 def test_channels_are_separate_models_of_the_same_draws(order, model, rules):
@@ -183,7 +183,7 @@ def test_channels_are_separate_models_of_the_same_draws(order, model, rules):
     np.testing.assert_array_equal(alone, straight[..., 0])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), n=st.integers(1, 3),
        latent=st.integers(1, 3), hidden=st.integers(1, 4), model=st.sampled_from(sorted(VARIANTS)),
        rate=st.floats(0, 1, exclude_min=True), seed=st.integers(0, 99))

@@ -45,7 +45,7 @@ def test_the_repetition_agrees_with_its_columns():
     assert np.mean(list(REPETITION.values())) == pytest.approx(REPETITION_OVERALL, abs=1e-4)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(sorted(PUBLISHED)), st.floats(0, 0.25), min_size=1))
 def test_table_3_of_any_cells(cells):
     result = table3(cells)

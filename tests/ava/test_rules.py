@@ -75,7 +75,7 @@ def test_rule_without_an_objective_is_refused():
         check_rule("new", 0, RULES | {"new": RULES["pull"]})
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(verdicts, slopes, midpoints)
 def test_closed_forms_are_the_literal_ratios(d, s, m):
     """a' / d and a' / (1 - d), a' by the complex step of a(v) at a(v) = d, for any s and m."""

@@ -193,7 +193,7 @@ def model_or_refusal(suffix, data):
             assert "\n" not in str(error)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(suffix=st.sampled_from(SUFFIXES), data=st.binary(max_size=300),
        head=st.sampled_from([b"", b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY\x01\x00", b"\x80\x04",
                              b"\x08\0\0\0\0\0\0\0{"]))
@@ -201,7 +201,7 @@ def test_random_bytes_are_refused(suffix, data, head):
     model_or_refusal(suffix, head + data)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(suffix=st.sampled_from(SUFFIXES), draw=st.data())
 def test_damage_is_refused_or_harmless(saved, suffix, draw):
     data = bytearray(saved[suffix])

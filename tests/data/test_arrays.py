@@ -75,7 +75,7 @@ def test_zeros_and_ones_are_black_and_white(tmp_path, dtype):
     np.testing.assert_array_equal(npz.read_npz(path)["train"].images[..., 0], 255 * (X > 99))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(arrays(np.uint8, array_shapes(min_dims=3, max_dims=4, max_side=4),
               elements=st.integers(2, 255), fill=st.nothing()))
 def test_other_whole_numbers_stay(images):

@@ -23,7 +23,7 @@ def rng(seed=0):
 
 # --- epochs -------------------------------------------------------------------------------------
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 11), st.booleans(), st.booleans(), st.integers(0, 99))
 def test_an_epoch_gives_every_image_once(size, shuffle, partial, seed):
     batches = Batches(SPLIT, size, rng(seed), shuffle=shuffle, partial=partial)
@@ -119,7 +119,7 @@ def test_steps_run_in_their_order():
 
 # --- going on -----------------------------------------------------------------------------------
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(stop=st.integers(0, 11), size=st.integers(2, 11), shuffle=st.booleans(), data=st.data())
 def test_a_restored_pipeline_goes_on_bit_for_bit(stop, size, shuffle, data):
     def run(batches, count):

@@ -52,7 +52,7 @@ def write_four(folder, n_train=5, n_test=3, suffix=".gz"):
 
 # --- what is read -------------------------------------------------------------------------------
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data(), st.sampled_from(sorted(CODES)), st.booleans())
 def test_reading_gives_back_what_was_written(data, dtype, zipped):
     array = data.draw(arrays(dtype, array_shapes(max_dims=4, max_side=4, min_side=0)))

@@ -51,7 +51,7 @@ def only_image(folder: Path, name: str, image: Image.Image) -> np.ndarray:
 
 # --- what is read -------------------------------------------------------------------------------
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(pictures=arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5),
                                            st.just(3))),
        extension=st.sampled_from(["png", "PNG", "bmp", "Bmp"]))

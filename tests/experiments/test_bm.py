@@ -110,7 +110,7 @@ def best(bm_value, gray):
     return file.getvalue()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from([0.1, 0.25, 0.3]), st.integers(0, 3)), min_size=1,
                 max_size=5), st.randoms(use_true_random=False))
 def test_the_best_image_is_kept_in_any_order(candidates, random):

@@ -187,7 +187,7 @@ def test_claims_are_tested_paired_where_there_are_pairs(whole):
     assert "What as-run reveals" not in summary(full(rules=("exact",)), [], authors_images=True)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.randoms(use_true_random=False), st.sets(st.sampled_from(MODELS), min_size=1),
        st.sets(st.sampled_from(RATES), min_size=1, max_size=4), st.integers(1, 3))
 def test_the_order_of_the_lines_does_not_matter(shuffler, models, rates, seeds):

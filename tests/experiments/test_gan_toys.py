@@ -56,7 +56,7 @@ def test_golden_sections_find_the_optimal_discriminator(toy):
     np.testing.assert_allclose(best_reply(log_p, log_q)[seen], (p / (p + q))[seen], atol=1e-7)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(TOYS)), st.floats(-2, 2), st.floats(-2, 2), st.floats(0.2, 3))
 def test_no_discriminator_is_worth_more(toy, a, b, w):
     log_p, log_q = PAIRS[toy]

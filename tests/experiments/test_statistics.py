@@ -24,7 +24,7 @@ def test_quantiles_of_the_printed_table(df, five, one):
     assert t_quantile(0.005, df) == pytest.approx(-one, abs=6e-4)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.floats(-50, 50))
 def test_the_closed_forms_of_1_2_and_4_degrees_of_freedom(t):
     # The distribution functions for 1, 2 and 4 degrees of freedom, doubled to two sides.
@@ -38,7 +38,7 @@ def test_many_degrees_of_freedom_give_the_normal_distribution():
     assert t_two_sided(2.0, 1e6) == pytest.approx(math.erfc(math.sqrt(2)), abs=1e-6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.floats(0.01, 0.99), st.sampled_from([1, 2, 7, 40.5, 1000]))
 def test_the_quantile_inverts_the_probability(p, df):
     t = t_quantile(p, df)
@@ -46,7 +46,7 @@ def test_the_quantile_inverts_the_probability(p, df):
     assert below == pytest.approx(p, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 12), st.integers(1, 12), st.floats(0, 1))
 def test_the_incomplete_beta_function_is_a_binomial_tail(a, b, x):
     n = a + b - 1
@@ -109,7 +109,7 @@ def test_welch_by_hand():
     assert test.df == pytest.approx(50 / 17)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SAMPLE, SAMPLE)
 def test_swapping_the_samples_turns_the_sign_alone(a, b):
     one, other = welch_t(a, b), welch_t(b, a)

@@ -32,7 +32,7 @@ def test_by_hand(twin, dtype):
     np.testing.assert_array_equal(total[0, ..., 0], [[22, 28], [38, 44]])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(patches_, pairs, st.integers(1, 3), st.integers(1, 3), st.sampled_from(DTYPES), st.data())
 def test_twins_agree_on_any_stretch_of_lines(patches, size, images, depth, dtype, data):
     lines = images * patches.grid[0]

@@ -75,7 +75,7 @@ def test_the_table_follows_the_switch():
     assert ELEMENTWISE_KERNELS == {name: pair[twin] for name, pair in PAIRS.items()}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(-1e4, 1e4), st.integers(2, 300), st.integers(0, 2**32))
 def test_moments_far_from_zero(centre, rows, seed):
     """Mean and variance of values that lie close together, far from zero."""

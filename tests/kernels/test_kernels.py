@@ -86,7 +86,7 @@ def test_compiled_kernels_equal_their_twins(size, dtype, layout):
         np.testing.assert_array_equal(flushed, A)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(wide=st.integers(1, 9), hidden=st.integers(1, 9), K=st.integers(1, 9), data=st.data())
 def test_pending_updates_count_as_if_they_were_flushed(wide, hidden, K, data):
     size = wide, hidden, K, data.draw(st.integers(0, K))

@@ -66,7 +66,7 @@ def test_twins_are_equal_on_every_second_element(name, dtype):
 
 
 @names
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.data())
 def test_twins_are_equal_at_any_magnitude_and_on_nan(name, data):
     element = st.floats(-2.0**60, 2.0**60, width=32) | st.just(np.nan)

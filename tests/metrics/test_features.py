@@ -52,7 +52,7 @@ def naive(points, by, k):
     return hit
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 9999), st.integers(1, 3))
 def test_the_manifold_is_the_union_of_balls(seed, k):
     rng = np.random.default_rng(seed)

@@ -58,7 +58,7 @@ def test_extremes_stay_finite(activation, dtype):
     assert (np.diff(output) >= 0).all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.floats(-600, 600), st.floats(0.1, 2), st.floats(-3, 3))
 def test_logistic_against_the_textbook_form(v, s, m):
     y = Logistic(s, m).f(np.array([v]))[0]
@@ -68,7 +68,7 @@ def test_logistic_against_the_textbook_form(v, s, m):
     assert math.isclose(y + mirrored, 1, rel_tol=1e-12)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(arrays(np.float64, array_shapes(max_dims=3, max_side=4), elements=st.floats(-8, 8)),
        st.sampled_from(EACH))
 def test_gradients_at_any_point_and_shape(v, activation):
@@ -122,7 +122,7 @@ def test_softmax_by_hand(dtype):
     assert y.dtype == dv.dtype == dtype
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(arrays(np.float64, (2, 3, 4), elements=st.floats(-700, 700)), st.floats(-1e3, 1e3))
 def test_softmax_sums_to_one_and_knows_no_offset(v, offset):
     y, _ = Softmax().forward(v)

@@ -179,7 +179,7 @@ def by_loops(layer, x, size):
     return y
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(convolutions(), st.integers(0, 99))
 def test_values_against_loops(case, seed):
     layer, shape = case
@@ -189,7 +189,7 @@ def test_values_against_loops(case, seed):
     np.testing.assert_allclose(y, by_loops(layer, x, y.shape[1:]), rtol=1e-12, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(convolutions(), st.integers(0, 99))
 def test_gradients_over_geometries(case, seed):
     layer, shape = case
@@ -197,7 +197,7 @@ def test_gradients_over_geometries(case, seed):
     assert [p.name for p in report.parameters] == ["x", "W", "b"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(sides, sides, sizes, strides, paddings)
 def test_the_transpose_is_the_adjoint(height, width, size, stride, padding):
     """<C x, y> = <x, C^T y>, where output padding says which size to go back to."""

@@ -50,7 +50,7 @@ def spoilt(gradient, index=None, by=1e-6):
 # Functions with known gradients
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 5), st.sampled_from([*TOLERANCES]))
 def test_right_gradients_pass(seed, rows, columns, method):
     report = check_function(waves, *waves_at(seed, (rows, columns)), method, seed)
@@ -60,7 +60,7 @@ def test_right_gradients_pass(seed, rows, columns, method):
     assert report.item == "waves" and not report.kinks
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32), st.integers(0, 11),
        st.sampled_from(["complex", "central", "direction", "direction-central"]))
 def test_one_component_wrong_by_a_millionth_of_the_largest_is_caught(seed, k, method):
@@ -84,7 +84,7 @@ def test_central_differences_are_extrapolated_well_below_their_tolerance():
     assert max(p.error for p in report.parameters) < 1e-10
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.sampled_from(["direction", "direction-central"]))
 def test_two_errors_of_equal_size_do_not_cancel_along_a_direction(seed, method):
     x = np.array([1.0, 2.0])
@@ -505,7 +505,7 @@ def test_the_layer_and_the_network_are_left_alone():
 # Networks
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 4), st.booleans(), st.sampled_from([*TOLERANCES]))
 def test_networks_at_both_entrances(seed, batch, below_output, method):
     rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ def draw(name, shape=MANY, seed=0, dtype=np.float64, **options):
     return initialiser(name, **options)(np.random.default_rng(seed), shape, dtype)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(names, sizes, sizes, st.integers(0, 2**32), st.sampled_from([np.float32, np.float64]))
 def test_shape_dtype_and_reproducibility(name, fan_in, fan_out, seed, dtype):
     first = draw(name, (fan_in, fan_out), seed, dtype)

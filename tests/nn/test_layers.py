@@ -58,7 +58,7 @@ def test_start_values():
     np.testing.assert_array_equal(layer.b, 0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32),
        st.sampled_from(["complex", "central", "direction", "direction-central", "taylor"]))
 def test_gradients_over_batch_and_widths(batch, n_in, n_out, seed, method):
@@ -68,7 +68,7 @@ def test_gradients_over_batch_and_widths(batch, n_in, n_out, seed, method):
     assert [p.name for p in report.parameters] == ["x", "W", "b"]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32))
 def test_non_contiguous_input_gives_the_same(batch, n_in, n_out, seed):
     rng = np.random.default_rng(seed)

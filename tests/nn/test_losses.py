@@ -92,7 +92,7 @@ def test_the_value_is_a_mean_over_the_batch(name):
     np.testing.assert_allclose(np.asarray(halved)[..., :3, :], np.asarray(gradients) / 2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(arrays(np.float64, (2, 3), elements=st.floats(-15, 15)),
        arrays(np.float64, (2, 3), elements=st.floats(0, 1)))
 def test_both_cross_entropies_agree(v, target):
@@ -103,7 +103,7 @@ def test_both_cross_entropies_agree(v, target):
     np.testing.assert_allclose(dp * p * (1 - p), dv, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(arrays(np.float64, (2, 3), elements=st.floats(-10, 10)),
        arrays(np.float64, (2, 3), elements=st.floats(-20, 20)))
 def test_both_forms_of_the_kl_agree(mu, log_var):
@@ -153,7 +153,7 @@ def test_the_kl_from_the_log_variance_stays_finite(l):
     assert math.isclose(value, (math.exp(l) - 1 - l) / 2) and np.isfinite(gradients).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.floats(0.01, 0.99))
 def test_the_generators_pull_the_same_way_and_meet_at_one_half(d):
     saturating = gan_generator_saturating(np.array([[d]]))[1]
@@ -187,7 +187,7 @@ def test_arrays_of_two_shapes_are_refused(loss):
         LOSSES[loss](np.full((4, 1), 0.5), np.full((1, 1), 0.5))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(arrays(np.float64, (3, 4), elements=st.floats(-10, 10)),
        st.lists(st.integers(0, 3), min_size=3, max_size=3))
 def test_categorical_cross_entropy_is_that_of_the_softmax(v, classes):

@@ -37,7 +37,7 @@ def test_arrays_are_as_asked_for():
         assert array.flags.c_contiguous and array.flags.writeable
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 4), st.integers(0, 9)), max_size=40))
 def test_no_two_living_arrays_share_memory(actions):
     pool, living = Pool(), []

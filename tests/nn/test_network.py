@@ -105,7 +105,7 @@ def test_overflow_is_caught_too():
         network.forward(np.ones((1, 1), np.float32))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 4), st.booleans())
 def test_caches_are_values(seed, first, second, swapped):
     """Two evaluations before either goes back, in either order, as if each were alone."""
@@ -125,7 +125,7 @@ def test_caches_are_values(seed, first, second, swapped):
     np.testing.assert_allclose(network.grads, alone[0][1] + alone[1][1], rtol=1e-12, atol=1e-13)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.integers(1, 4))
 def test_below_the_output_the_slope_is_already_in(seed, batch):
     rng = np.random.default_rng(seed)
@@ -150,7 +150,7 @@ def test_propagate_returns_the_same_and_leaves_the_gradients_alone(below_output)
     assert network.grads.all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.data())
 def test_gradients_of_whole_networks(data):
     widths = data.draw(st.lists(st.integers(1, 5), min_size=2, max_size=4))

@@ -50,7 +50,7 @@ def test_without_parameters_the_vectors_are_empty():
     assert Store([{}, {}]).params.shape == Store([]).grads.shape == (0,)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(layers)
 def test_every_component_belongs_to_exactly_one_view(layers):
     store = Store(layers, np.float64)

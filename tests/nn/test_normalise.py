@@ -67,7 +67,7 @@ def test_keras_and_pytorch_count_momentum_from_opposite_ends():
     np.testing.assert_allclose(layer.running_mean, [1])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(SHAPES), st.integers(0, 99), st.floats(-50, 50), st.floats(0.1, 20))
 def test_a_trained_batch_has_the_statistics_asked_for(shape, seed, shift, scale):
     network = started(BatchNorm(3, epsilon=1e-12))

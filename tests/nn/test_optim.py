@@ -55,7 +55,7 @@ def test_momentum_by_hand(dtype):
     assert params.dtype == step.velocity.dtype == dtype
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(vectors, st.lists(vectors, min_size=1, max_size=5), st.floats(0.01, 1))
 def test_momentum_zero_is_plain_gradient_descent(start, gradients, rate):
     plain, heavy, step = start.copy(), start.copy(), Momentum(0)
@@ -65,7 +65,7 @@ def test_momentum_zero_is_plain_gradient_descent(start, gradients, rate):
     np.testing.assert_array_equal(plain, heavy)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(vectors, min_size=1, max_size=6), st.floats(0, 0.99))
 def test_velocity_is_the_discounted_sum_of_gradients(gradients, momentum):
     step = Momentum(momentum)
@@ -118,7 +118,7 @@ def test_adamw_by_hand():
     np.testing.assert_allclose(path, [0.375, 0.375 * 0.75 - 2 / 9], rtol=1e-14)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(1e-3, 1e3), st.floats(1e-4, 1))
 def test_the_first_step_of_adam_is_the_rate(gradient, rate):
     (moved,) = walk(Adam(), [gradient], [rate], start=0)
@@ -247,7 +247,7 @@ def test_clipping_by_norm_by_hand():
     assert grads.dtype == np.float32
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(vectors, st.floats(0.01, 20))
 def test_clipping_by_norm_keeps_the_direction(grads, limit):
     clipped = grads.copy()

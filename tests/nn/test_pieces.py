@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from avanet.nn import pieces
@@ -19,7 +19,6 @@ def threads(request, monkeypatch):
     return request.param
 
 
-@settings(deadline=None)  # the first call imports Numba
 @given(st.integers(0, 50), st.integers(0, 10 * ENOUGH))
 def test_the_cuts_make_up_the_whole_and_are_worth_it(length, cost):
     found = in_pieces(lambda part: part, length, cost)

@@ -32,7 +32,7 @@ def geometries(draw_):
             Patches(size, (1, 1), before, grid))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(geometries(), st.integers(1, 20), st.integers(1, 3), st.integers(1, 9),
        st.sampled_from([np.float32, np.float64, np.complex128]))
 def test_planes_give_what_patches_give(geometry, images, depth, channels, dtype):

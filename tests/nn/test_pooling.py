@@ -79,7 +79,7 @@ def test_bilinear_by_hand():
     np.testing.assert_allclose(y, np.array([[0, 0, 1, 2, 3, 3]]).T, rtol=1e-14, atol=1e-14)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 7), st.integers(1, 5))
 def test_interpolation_keeps_constants_and_straight_lines(size, factor):
     matrix = interpolation(size, factor, np.float64)

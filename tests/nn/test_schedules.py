@@ -37,7 +37,7 @@ def test_warm_ups_can_be_nested():
     assert [1, 2, 4, 8, 8] == rates(warm_up(2, warm_up(4, constant(8))), 0, 1, 3, 5, 6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.floats(1e-6, 10), st.integers(1, 50), st.integers(1, 500), st.integers(0, 1000))
 def test_rates_stay_between_zero_and_the_highest(rate, warm, steps, step):
     for then in (constant(rate), step_decay(rate, 0.3, steps), cosine(rate, steps)):

@@ -62,7 +62,7 @@ def test_bad_input_is_refused(make, message):
         make()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(1, 3))
 def test_split_undoes_a_joint_and_is_its_adjoint(widths, batch):
     parts = [draw(batch, width, seed=k) for k, width in enumerate(widths)]

@@ -141,7 +141,7 @@ def test_what_lies_outside_the_subset_is_named(latex, what):
             convert(latex)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(alphabet="ab1'_^{}()\\+-= ", max_size=20))
 def test_any_text_is_read_or_refused(text):
     try:

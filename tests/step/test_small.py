@@ -11,7 +11,7 @@ from avanet.step.small import grid, one_sample, reduced, small_model, widths
 
 
 @given(st.integers(1, 3000))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_grid_holds_all_values_and_is_nearly_square(m):
     h, w = grid(m)
     assert h * w == m and h <= w
@@ -57,7 +57,7 @@ def test_a_net_too_large_to_look_at_is_refused():
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_one_sample_is_read_as_it_was_written(values):
     x = one_sample(",".join(map(repr, values)), len(values))
     np.testing.assert_array_equal(x, [values])

@@ -161,7 +161,7 @@ def test_help_quit_and_keys_without_a_meaning():
 
 
 @given(st.lists(st.sampled_from("nbp123+-rgs?\n\x7f05.\x1b"), max_size=12))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_no_key_breaks_it(keys):
     session = session_of()
     for key in keys:
@@ -283,7 +283,7 @@ def test_a_number_is_asked_before_it_is_shown():
 
 
 @given(st.floats(-100, 100))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_the_number_as_shown_is_always_right(value):
     assert grade(number(value), value) == 1
     assert grade("+" if value > 0 else "-", value) == (0.5 if value else 0)

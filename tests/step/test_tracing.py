@@ -270,7 +270,7 @@ def test_a_trace_comes_back_from_its_file(tmp_path):
 
 
 @given(st.integers(0, len(TEXT) - 1))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_trace_cut_short_is_refused(length):
     with pytest.raises(InputError, match="not a trace"):
         Trace.from_json(TEXT[:length])
@@ -283,14 +283,14 @@ json_values = st.recursive(
 
 
 @given(json_values)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_other_json_is_refused(value):
     with pytest.raises(InputError, match="not a trace"):
         Trace.from_json(json.dumps(value))
 
 
 @given(st.binary(max_size=60))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_other_bytes_are_refused(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("damaged") / "trace.json"
     path.write_bytes(content)

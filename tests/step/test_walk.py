@@ -226,7 +226,7 @@ def test_unknown_players_and_neurons():
 
 
 @given(st.floats(-1e6, 1e6))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_shown_number_is_the_number(value):
     assert float(number(value)) == pytest.approx(value, rel=0.006, abs=6e-5)
     assert number(-0.0) == "0.0000"

@@ -117,7 +117,7 @@ def test_a_bomb_is_not_unpacked(tmp_path):
         load(path)
 
 
-@settings(deadline=None, max_examples=60,
+@settings(max_examples=60,
           suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_anywhere_is_one_line_or_harmless(checkpoint, data):

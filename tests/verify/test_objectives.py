@@ -10,7 +10,7 @@ from avanet.verify import objectives as o
 values = st.floats(-3, 3)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(values, st.floats(0.1, 3), st.floats(-1, 1))
 def test_logistic(v, s, m):
     a = o.logistic(s, m)
