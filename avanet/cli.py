@@ -99,6 +99,8 @@ def _add_verify(verbs):
 
 def _verify(args) -> int:
     from avanet import verify
+    from avanet.ava.warmup import prepare
+    prepare("float32", *(() if args.errata else ("float64",)))
     report = verify.errata(args.seed) if args.errata else verify.everything(args.seed)
     if args.json:
         for line in report:
@@ -158,9 +160,10 @@ def _download_data(args) -> int:
 
 
 def _warmup(args) -> int:
-    from avanet.ava.warmup import warmup
+    from avanet.ava.warmup import prepare, warmup
     from avanet.nn.warmup import warmup as warmup_layers
     begun = time.perf_counter()
+    prepare("float32", "float64")
     folder = warmup()[1]
     warmup_layers()
     print("kernels of the AVA steps, of layers, losses and optimisers, in float32 and float64, "

@@ -1,7 +1,6 @@
 """`avanet doctor`: what a bug report needs, and whether gradients and kernels are right here."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from importlib import metadata
@@ -95,9 +94,8 @@ def folders() -> Facts:
 
 def checks() -> Iterator[tuple[str, str, bool]]:
     """(name, text, whether it is right): gradients, then kernels, then speed."""
-    from avanet.ava.warmup import is_warm, warmup
-    if not is_warm("float32"):
-        print("compiling the kernels, once after each change of version", file=sys.stderr)
+    from avanet.ava.warmup import prepare, warmup
+    prepare("float32", "float64")
     warmup()
     yield "gradients", *gradients()
     yield "kernels", *kernels_agree()

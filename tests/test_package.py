@@ -16,7 +16,7 @@ PACKAGE = Path(avanet.__file__).parent
 ROOT = PACKAGE.parent
 FLOORS = [  # imports go down only, or stay within a package
     {"arguments", "errors", "threads"},
-    {"environment", "files", "interrupts", "kernels", "npz", "progress"},
+    {"environment", "files", "interrupts", "kernels", "npz", "processes", "progress"},
     {"nn", "data", "folder", "plots", "tables", "tensors"},
     {"ava"}, {"models"}, {"metrics"}, {"verify", "train"}, {"doctor", "experiments", "step"},
     {"cli"}, {"__main__"},

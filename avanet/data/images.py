@@ -21,7 +21,7 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp")
 MAX_PIXELS = 2**26  # of one image: 67 million, 800 MB as float32 RGB
 DAMAGED = (  # what Pillow raises on a file that is not whole
     OSError, SyntaxError, ValueError, LookupError, TypeError, OverflowError, EOFError,
-    AssertionError, struct.error, zlib.error)
+    AssertionError, AttributeError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from avanet.ava.model import AVA, DivergedError
 from avanet.ava.plans import RULE_SETS
 from avanet.ava.protocol import Protocol
 from avanet.ava.published import MODELS, RATES
-from avanet.ava.warmup import is_warm, warmup
+from avanet.ava.warmup import prepare, warmup
 from avanet.data.bundled import BUNDLED
 from avanet.environment import environment
 from avanet.errors import InputError, unknown_name
@@ -242,10 +242,8 @@ def _estimate(missing, images, jobs) -> None:
     """Say how long the missing cells will take, from one of them; compile first if need be."""
     if not missing:
         return
-    if not is_warm("float32"):
-        print("compiling the kernels, once after each change of version "
-              "(`avanet warmup` does it ahead of time)", file=sys.stderr)
-    warmup(("float32",))
+    prepare("float32")
+    warmup(("float32",))  # loads them
     seconds = work(missing[0], Task(images, False)).seconds
     tell_estimate(seconds, len(missing), jobs)
 

@@ -5,19 +5,16 @@ process can import. What has a line is not done again, so that the same command 
 interruption, and `results.jsonl` comes out the same whatever the number of workers.
 """
 
-import os
 import pickle
-import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.connection import wait as wait_for
 from time import monotonic
 from typing import Any, Protocol
 
@@ -26,7 +23,7 @@ from avanet.experiments.store import RunFolder
 from avanet.files import told
 from avanet.folder import Line, encode
 from avanet.interrupts import interrupts
-from avanet.threads import ONE_THREAD
+from avanet.processes import started
 
 Cell = dict[str, Any]
 TRIES = 3
@@ -245,12 +242,9 @@ class _Worker:
     """A process of one thread, from the parent's side."""
 
     def __init__(self, task: tuple[Work, Any]):
-        context = get_context("spawn")
-        self._pipe, its_pipe = context.Pipe()
+        self._pipe, its_pipe = get_context("spawn").Pipe()
         self._unsent: tuple | None = task
-        self.process = context.Process(target=_serve, args=(its_pipe,), daemon=True)
-        with _environment_of_a_worker():
-            self.process.start()
+        self.process = started(_serve, its_pipe)
         its_pipe.close()
 
     def call(self, cells: Sequence[Cell]) -> list[Answer]:
@@ -269,38 +263,12 @@ class _Worker:
         self.process.join()
 
 
-@contextmanager
-def _environment_of_a_worker() -> Iterator[None]:
-    """A process that is started in here computes on one thread and does not see Ctrl-C."""
-    old = dict(os.environ)
-    os.environ.update(ONE_THREAD)
-    if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # it unblocks the signal when it starts
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        for name in ONE_THREAD:
-            os.environ.pop(name)
-            if name in old:
-                os.environ[name] = old[name]
-
-
 def _serve(pipe: Connection) -> None:
     """What a worker process does: answer each batch until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         work, shared = pipe.recv()
         while True:
             pipe.send_bytes(pickle.dumps(attempt(work, pipe.recv(), shared)))
-
-
-def _end_with_the_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
 
 
 def attempt(work: Work, cells: Sequence[Cell], shared: Any) -> list[Answer]:

@@ -39,6 +39,7 @@ def add_train(verbs) -> None:
 
 def _train(args) -> int:
     from avanet.data import load_dataset
+    from avanet.models import AVA_MODELS
     from avanet.nn import DivergedError
     from avanet.train.callbacks import EarlyStopping
     from avanet.train.loop import default_callbacks, train
@@ -47,6 +48,9 @@ def _train(args) -> int:
     callbacks = default_callbacks()
     if args.patience:
         callbacks.append(EarlyStopping(args.patience))
+    if model.name in AVA_MODELS:
+        from avanet.ava.warmup import prepare
+        prepare(model.dtype)
     try:
         training = train(model, dataset, folder, callbacks, fresh=args.fresh, given=given)
     except DivergedError as error:
