@@ -20,3 +20,15 @@ def interrupts() -> Iterator[list[int]]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """A Ctrl-C or SIGTERM that comes meanwhile comes at the end."""
+    came: list[int] = []
+    try:
+        with interrupts() as came:
+            yield
+    finally:
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)

@@ -23,7 +23,7 @@ EXTRAS = ("app", "data", "weights", "dask", "test")
 SHOWN = ("numpy", "numba", "pillow")
 COMMANDS = (["doctor"], ["verify", "--errata"], ["step", "ava5", "--net", "4-3-2"],
             ["reproduce", "bm", "--models", "vae", "--rates", "0.5", "--seeds", "1"],
-            ["replay", "runs/bm"], ["train", "survey-vae", "--epochs", "1"],
+            ["replay", "runs/bm-orbit"], ["train", "survey-vae", "--epochs", "1"],
             ["evaluate", "runs/survey-vae-digits"])
 
 

@@ -15,8 +15,8 @@ import avanet
 PACKAGE = Path(avanet.__file__).parent
 ROOT = PACKAGE.parent
 FLOORS = [  # imports go down only, or stay within a package
-    {"arguments", "errors", "threads"},
-    {"environment", "files", "interrupts", "kernels", "npz", "processes", "progress"},
+    {"arguments", "errors", "interrupts", "threads"},
+    {"environment", "files", "kernels", "npz", "processes", "progress"},
     {"nn", "data", "folder", "plots", "tables", "tensors"},
     {"ava"}, {"models"}, {"metrics"}, {"verify", "train"}, {"doctor", "experiments", "step"},
     {"cli"}, {"__main__"},

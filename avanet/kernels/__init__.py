@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numba
 
+from avanet.interrupts import held_back
+
 NAMES = ("to_hidden", "from_hidden", "products", "correct", "flush", "logistic", "logistic_slope")
 
 _PACKAGE = Path(__file__).parents[1]
@@ -45,8 +47,21 @@ if not numba.config.CACHE_DIR:
 
 def jit(function, **options):
     """Compile at first call, cached, with sums reordered and multiply-adds fused; NaN-safe."""
-    return numba.njit(function, cache=True, nogil=True, error_model="numpy",
-                      fastmath={"reassoc", "contract", "nsz"}, **options)
+    return _cached(function, fastmath={"reassoc", "contract", "nsz"}, **options)
+
+
+def _cached(function, **options):
+    """Compile at first call, as a whole: an interrupt inside is lost, or breaks the compiler."""
+    kernel = numba.njit(function, cache=True, nogil=True, error_model="numpy", **options)
+    if not numba.config.DISABLE_JIT:
+        compile_for = kernel.compile
+
+        def compile_whole(signature):
+            with held_back():
+                return compile_for(signature)
+
+        kernel.compile = compile_whole
+    return kernel
 
 
 def jit_inner(function):
@@ -65,7 +80,7 @@ def jit_inner(function):
 
 def jit_exact(function):
     """Compile as `jit` does, every operation rounded as written: equal to NumPy bit for bit."""
-    return numba.njit(function, cache=True, nogil=True, error_model="numpy")
+    return _cached(function)
 
 
 def pick(pairs):

@@ -6,6 +6,7 @@ With NUMBA_DISABLE_JIT=1 the compiled kernels run as the Python loops that they 
 import inspect
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numba
@@ -217,3 +218,24 @@ def test_a_cache_that_cannot_be_written_is_replaced_for_all_processes(tmp_path, 
 def test_a_user_s_own_cache_folder_is_kept(tmp_path, python):
     environment = {"NUMBA_CACHE_DIR": str(tmp_path / "mine")}
     assert python("-c", WHERE, env=environment) == (0, f"{tmp_path / 'mine'} 0.1875\n", "")
+
+
+def doubled(x):
+    return x + x
+
+
+@pytest.mark.skipif(not JIT, reason="nothing to compile")
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_an_interrupt_waits_for_the_compiler(monkeypatch):
+    from numba.core.dispatcher import Dispatcher
+    compile_for = Dispatcher.compile
+
+    def interrupted(self, signature):
+        signal.raise_signal(signal.SIGINT)
+        return compile_for(self, signature)
+
+    monkeypatch.setattr(Dispatcher, "compile", interrupted)
+    kernel = kernels.jit(doubled)
+    with pytest.raises(KeyboardInterrupt):
+        kernel(1.5)
+    assert len(kernel.signatures) == 1 and kernel(1.5) == 3.0
