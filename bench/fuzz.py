@@ -736,6 +736,8 @@ def main(argv: list[str] | None = None) -> int:
     options.add_argument("--keep", type=Path, help="folder for the cases that fail")
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = options.parse_args(argv)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a shell's background; inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if args.child:
         child(args.reader, args.count, args.seed)
         return 0
