@@ -13,7 +13,8 @@ from pathlib import Path
 
 from avanet.errors import InputError
 from avanet.experiments.store import RunFolder
-from avanet.experiments.sweep import ONE_THREAD, Outcome, run_cells
+from avanet.experiments.sweep import Outcome, run_cells
+from avanet.threads import ONE_THREAD
 
 KEY = ("model", "rate", "seed")
 

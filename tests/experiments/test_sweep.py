@@ -16,8 +16,9 @@ from sweep_work import KEY, cells_of
 
 from avanet.errors import InputError
 from avanet.experiments.store import RunFolder
-from avanet.experiments.sweep import MOST, ONE_THREAD, TICK, SpawnedWorkers, attempt, run_cells
+from avanet.experiments.sweep import MOST, TICK, SpawnedWorkers, attempt, run_cells
 from avanet.folder import read_lines
+from avanet.threads import ONE_THREAD
 
 ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and limits")
