@@ -27,6 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+import avanet.kernels.elementwise  # noqa: F401 (once, with Numba, and not in each process)
+import avanet.kernels.optimisers  # noqa: F401
 from avanet import files, folder
 from avanet.data import Dataset, Split
 from avanet.errors import InputError
@@ -39,10 +41,10 @@ from avanet.train.callbacks import Callback, KeepBest, WriteCSV
 
 ROUNDS = 5  # faults in one folder, at most
 MOST = 10   # folders for each fault that shall strike, at most
-CELLS, CELL_SECONDS = 40, 0.03
+CELLS, CELL_SECONDS = 40, 0.02
 EPOCHS = 6
 KEY = ("model", "seed")
-LONGEST = {"sweep": 0.8, "workers": 3.0, "training": 0.6}  # seconds until a fault comes
+LONGEST = {"sweep": 0.5, "workers": 2.0, "training": 0.4}  # seconds until a fault comes
 TIMEOUT = 120
 NOBODY = 65534
 
