@@ -40,7 +40,7 @@ def refusal(capsys, arguments):
 @pytest.mark.parametrize("arguments, message", [
     ("", "required: COMMAND; see avanet --help"),
     ("reproduce bn", "'bn' .*'?bm'?"),
-    ("reprodce bm", "'reprodce'.*reproduce"),
+    ("reprodce bm", "'reprodce'[ ,].*reproduce"),
     ("reproduce bm --models ava6", "unknown model 'ava6': did you mean 'ava5'"),
     ("reproduce bm --models vae,", "names separated by commas, got 'vae,'"),
     ("reproduce bm --rules printd", "unknown rule set 'printd': did you mean 'printed'"),
